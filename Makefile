@@ -1,0 +1,44 @@
+# Everything runs in .venv, which is made from uv.lock on first use and again when the lock changes.
+# Needed beforehand: python3 (3.11 or later) and make.
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+# on: the build fails under 100% branch coverage of the pure rooms or 95% of everything.
+GATE := off
+PURE := router/hints.py,router/catalog.py,router/deployment.py,router/policy.py,router/terms.py,router/step/*,router/beliefs/*,router/plan/*
+PURE_PERCENT := $(if $(filter on,$(GATE)),100,0)
+PERCENT := $(if $(filter on,$(GATE)),95,0)
+
+.PHONY: help demo test check bench format lock clean
+
+help: ## Say what each target does.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## Route agent traffic between simulated models and compare; ARGS=--exit ends it.
+	@$(BIN)/turnout demo $(ARGS)
+
+test: check ## Run the checks, then every test with coverage.
+	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(PERCENT) $(ARGS)
+	@$(BIN)/coverage report --include='$(PURE)' --fail-under=$(PURE_PERCENT) > .coverage-pure.txt || { cat .coverage-pure.txt; exit 1; }
+
+check: $(READY) ## Lint and type-check.
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(READY) ## Measure throughput, added latency, streaming and memory.
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+format: $(READY) ## Format the code.
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: ## Lock the newest versions that pyproject.toml allows (needs uv).
+	uv lock --upgrade
+
+clean: ## Remove the environment and everything made.
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build .coverage .coverage.* .coverage-pure.txt
+
+$(READY): uv.lock pyproject.toml scripts/bootstrap.sh
+	@sh scripts/bootstrap.sh
+	@touch $@

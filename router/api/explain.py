@@ -1,0 +1,113 @@
+"""`POST /v1/route`: what would be done with a step, and why, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from router import plan
+from router.api.asgi import read_body, request_id
+from router.pipeline import Pipeline
+from router.plan import Candidate, Decision, Plan
+from router.record import Incoming, Record
+from router.settings import Settings
+from router.step import Facts
+from router.terms import Terms
+
+PLANS = 200
+"""Plans listed at most, the best first."""
+BODY = {"required": True, "content": {"application/json": {"schema": {"type": "object", "required": ["model", "messages"]}}}}
+
+
+def routes(pipeline: Pipeline, settings: Settings, authorised: Callable[..., str]) -> APIRouter:
+    router = APIRouter(tags=["decisions"])
+
+    @router.post("/v1/route", summary="Explain a decision", openapi_extra={"requestBody": BODY})
+    async def route(request: Request, key_id: Annotated[str, Depends(authorised)]) -> dict[str, Any]:
+        """Takes the body of a chat completion; returns the decision, every gate, and every plan. Sends nothing upstream."""
+        body = await read_body(request.receive, request.headers, settings.max_body_bytes)
+        return await explain(pipeline, Incoming(body, request.headers, key_id, request_id(request.headers)))
+
+    return router
+
+
+async def explain(pipeline: Pipeline, incoming: Incoming) -> dict[str, Any]:
+    """The decision on a chat request as JSON-ready data. Raises TurnoutError as the request itself would."""
+    record = Record(incoming, pipeline.clock)
+    _, terms, decision = await pipeline.decide(incoming, record)
+    assert record.facts is not None
+    return render(decision, terms, record.facts)
+
+
+def render(decision: Decision, terms: Terms, facts: Facts) -> dict[str, Any]:
+    """A decision in words and numbers: USD, seconds, probabilities."""
+    return {
+        "object": "turnout.decision",
+        "policy": terms.policy,
+        "step_class": terms.step_class,
+        "reason": decision.reason,
+        "accuracy_met": decision.accuracy_met,
+        "deadline_met": decision.deadline_met,
+        "considered": decision.considered,
+        "propensity": decision.propensity,
+        "hold": decision.hold,
+        "beliefs_version": decision.beliefs_version,
+        "chosen": _plan(decision.chosen),
+        "frontier": [_plan(p) for p in decision.frontier],
+        "plans": [{**_plan(each.plan), "why": each.why} for each in plan.everything(decision, PLANS)],
+        "arms": [_candidate(c) for options in decision.options.values() for c in options],
+        "gates": [{"arm": g.arm, "deployment": g.deployment, "kind": g.kind, "reason": g.reason} for g in decision.gates],
+        "terms": _terms(terms),
+        "facts": _facts(facts),
+    }
+
+
+def _plan(p: Plan) -> dict[str, Any]:
+    return {
+        "arms": list(p.arms),
+        "deployments": [c.deployment.name for c in p.attempts],
+        "p_success": round(p.p_success, 6),
+        "expected_cost_usd": round(p.cost, 9),
+        "expected_seconds": round(p.seconds, 3),
+        "q90_seconds": round(p.seconds_q90, 3),
+        "reach": [round(r, 6) for r in p.reach],
+    }
+
+
+def _candidate(c: Candidate) -> dict[str, Any]:
+    return {
+        "arm": c.arm,
+        "deployment": c.deployment.name,
+        "p_success": round(c.p, 6),
+        "evidence": c.evidence,
+        "cost_usd": round(c.cost, 9),
+        "seconds": round(c.seconds, 3),
+        "input_tokens": round(c.input_tokens),
+        "output_tokens": {"q50": round(c.output_q50), "q90": round(c.output_q90)},
+        "first_token_s": round(c.first_token_s, 3),
+        "tokens_per_s": round(c.tokens_per_s, 1),
+    }
+
+
+def _terms(t: Terms) -> dict[str, Any]:
+    return {
+        "accuracy": t.accuracy,
+        "failure_cost": t.failure_cost,
+        "time_value": t.time_value,
+        "confidence": t.confidence,
+        "max_attempts": t.max_attempts,
+        "verify": t.verify,
+        "checks": list(t.checks),
+        "t": t.t,
+        "f": t.f,
+        "sigma": t.sigma,
+        "tau": t.tau,
+        "deadline": t.deadline,
+        "max_cost": t.max_cost,
+    }
+
+
+def _facts(f: Facts) -> dict[str, Any]:
+    return {name: getattr(f, name) for name in f.__struct_fields__}

@@ -1,0 +1,41 @@
+"""`/healthz`, `/readyz` and `/metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from router.config import Config
+from router.metrics import CONTENT_TYPE
+
+
+def health(ready: Callable[[], bool], config: Callable[[], Config], version: str) -> APIRouter:
+    """Open to everyone: load balancers carry no keys, and nothing here tells a secret."""
+    router = APIRouter(tags=["service"])
+
+    @router.get("/healthz", summary="Is the process alive?")
+    def healthz() -> dict[str, Any]:
+        return {"status": "ok", "version": version}
+
+    @router.get("/readyz", summary="Will it take steps?")
+    def readyz(response: Response) -> dict[str, Any]:
+        """503 while starting, while shutting down, and where no deployment has its key."""
+        usable = any(m.deployments for m in config().catalog.models.values())
+        if not ready() or not usable:
+            response.status_code = 503
+            return {"status": "no usable deployment" if ready() else "not ready"}
+        return {"status": "ready"}
+
+    return router
+
+
+def metrics(render: Callable[[], bytes]) -> APIRouter:
+    router = APIRouter(tags=["service"])
+
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    def expose() -> Response:
+        return Response(render(), headers={"content-type": CONTENT_TYPE})
+
+    return router

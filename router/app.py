@@ -1,0 +1,191 @@
+"""The composition root: builds every dependency once and passes it by argument."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from router import __version__, loader
+from router.api import explain, models, service
+from router.api.asgi import Receive, Scope, Send, request_id
+from router.api.chat import ChatRoute
+from router.attempts import Tools
+from router.config import Config
+from router.errors import BadRequest, NotFound, TurnoutError
+from router.health import Health
+from router.library import Library
+from router.limits import Keys
+from router.metrics import Metrics
+from router.outcome import Outcome
+from router.pipeline import Pipeline
+from router.record import Observers
+from router.settings import Settings
+from router.store.base import Store
+from router.store.memory import MemoryStore
+from router.upstream import ByProvider, OpenAIUpstream
+from router.upstream.base import Upstream
+
+LOG = logging.getLogger("turnout")
+CHAT = "/v1/chat/completions"
+
+
+class Turnout:
+    """The ASGI application: hot routes raw, the rest through FastAPI."""
+
+    def __init__(self, chat: ChatRoute, rest: FastAPI, library: Library) -> None:
+        self._chat, self._rest = chat, rest
+        self.library = library
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == CHAT and scope["method"] == "POST":
+            await self._chat(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    upstream: Upstream | None = None,
+    store: Store | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Turnout:
+    """The whole proxy. Tests pass a scripted `upstream` or their own `store` and `clock`. Raises ConfigError."""
+    metrics = Metrics()
+    health = Health(clock)
+    inflight: Counter[str] = Counter()
+
+    def loaded(config: Config) -> None:
+        classes = {p.name: [c.name for c in p.classes] for p in config.policies.values()}
+        metrics.declare(config.catalog.models, classes)
+        for name in config.policies:
+            metrics.policy_loaded.labels(name).set_to_current_time()
+        for deployment, variable in config.missing.items():
+            LOG.warning("%s is left out: %s is not set", deployment, variable)
+
+    library = Library(settings, loaded=loaded, refused=metrics.config_errors.inc)
+    upstream = upstream or _upstreams(library.current, settings)
+    store = store or MemoryStore(ttl=settings.step_ttl)
+
+    def learn(outcome: Outcome) -> None:
+        """What an upstream reports of its input tokens corrects how they are counted beforehand."""
+        for attempt in outcome.attempts:
+            if attempt.answered and not attempt.estimated:
+                counted = next(c.input_counted for c in outcome.decision.options[attempt.arm] if c.deployment.name == attempt.deployment)
+                library.believe(library.current.beliefs.observe(attempt.model, counted, attempt.input_tokens))
+
+    pipeline = Pipeline(
+        config=library.get,
+        store=store,
+        tools=Tools(upstream, health, inflight, settings, clock),
+        observers=Observers(
+            {"beliefs": learn, "metrics": metrics.observe}, lambda name: metrics.observer_errors.labels(name).inc()
+        ),
+    )
+    keys = Keys(settings.api_keys)
+    rest = _rest(pipeline, library, keys, settings, lambda: _exposition(metrics, library, health, inflight), upstream, store)
+    return Turnout(ChatRoute(pipeline, keys, settings), rest, library)
+
+
+def _upstreams(config: Config, settings: Settings) -> Upstream:
+    deployments = [d for m in config.catalog.models.values() for d in m.deployments]
+    translated = loader.litellm_upstream(settings.environment) if any(d.litellm_provider for d in deployments) else None
+    return ByProvider(OpenAIUpstream(settings.environment), translated)
+
+
+def _exposition(metrics: Metrics, library: Library, health: Health, inflight: Counter[str]) -> bytes:
+    """The metrics, with the gauges that only a scrape needs brought up to date first."""
+    codes = {"closed": 0, "half_open": 1, "open": 2}
+    for model in library.current.catalog.models.values():
+        for d in model.deployments:
+            key = f"{model.name}:{d.name}"
+            metrics.breaker.labels(key).set(codes[health.state(key)])
+            metrics.inflight.labels(key).set(inflight[key])
+    return metrics.render()
+
+
+def _rest(
+    pipeline: Pipeline,
+    library: Library,
+    keys: Keys,
+    settings: Settings,
+    exposition: Callable[[], bytes],
+    upstream: Upstream,
+    store: Store,
+) -> FastAPI:
+    started = False
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        nonlocal started
+        watcher = asyncio.create_task(library.watch())
+        started = True
+        try:
+            yield
+        finally:
+            started = False
+            watcher.cancel()
+            await upstream.close()
+            await store.close()
+
+    def authorised(
+        request: Request,
+        authorization: Annotated[str | None, Header(description="`Bearer KEY`, where the server has keys")] = None,
+    ) -> str:
+        return keys.identify(request.headers)
+
+    app = FastAPI(
+        title="Turnout",
+        version=__version__,
+        summary="Sends each agent step to the model that finishes it at the lowest cost per success.",
+        lifespan=lifespan,
+    )
+    app.include_router(service.health(lambda: started, library.get, __version__))
+    private = APIRouter(dependencies=[Depends(authorised)])
+    private.include_router(models.routes(library.get))
+    private.include_router(explain.routes(pipeline, settings, authorised))
+    private.include_router(service.metrics(exposition))
+    app.include_router(private)
+    _errors(app)
+    return app
+
+
+def _errors(app: FastAPI) -> None:
+    """Everything that goes wrong outside the hot route, in OpenAI's shape."""
+
+    def shaped(request: Request, error: TurnoutError) -> Response:
+        headers = {"x-request-id": request_id(request.headers)}
+        if error.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(error.retry_after)))
+        return Response(msgspec.json.encode(error.body()), error.status, headers, "application/json")
+
+    @app.exception_handler(TurnoutError)
+    def told(request: Request, error: TurnoutError) -> Response:
+        return shaped(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        first: dict[str, Any] = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return shaped(request, BadRequest(f"{where}: {first['msg']}", param=where))
+
+    @app.exception_handler(HTTPException)
+    def other(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            return shaped(request, BadRequest(f"{request.url.path} does not take {request.method}.", status=405, code="method_not_allowed"))
+        return shaped(request, NotFound(f"There is nothing at {request.url.path[:200]}.", status=error.status_code, code="unknown_path"))
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> Response:
+        LOG.error("unforeseen failure", exc_info=error)
+        return shaped(request, TurnoutError("Something went wrong inside Turnout. The log says what."))

@@ -1,0 +1,6 @@
+"""Walks a plan: the one owner of retries, the deadline and the budget of a step."""
+
+from router.attempts.call import Answered, Tools
+from router.attempts.walk import Walk
+
+__all__ = ["Answered", "Tools", "Walk"]

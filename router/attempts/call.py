@@ -1,0 +1,200 @@
+"""One call to one deployment: send, read up to an answer or the commit point, judge, and note what it took."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from router import relay
+from router.checks import judge
+from router.errors import CallerFault, UpstreamFault
+from router.health import Health
+from router.outcome import Attempt, CheckResult
+from router.plan import Candidate
+from router.settings import Settings
+from router.step import StepRequest
+from router.upstream.base import Call, Reply, Upstream
+from router.wire import answer as wire_answer
+from router.wire import chat, fault
+from router.wire.answer import Answer, Usage
+
+
+class Answered(msgspec.Struct):
+    """A whole answer, judged: ready to be sent as it came."""
+
+    body: bytes
+    rejected: bool
+    """Whether a check refused it; returned all the same where no attempt is left."""
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """What every walk uses, built once by `app`."""
+
+    upstream: Upstream
+    health: Health
+    inflight: Counter[str]
+    settings: Settings
+    clock: Callable[[], float]
+
+
+class Running(msgspec.Struct, frozen=True):
+    """An attempt that is under way."""
+
+    candidate: Candidate
+    position: int
+    started: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.candidate.model}:{self.candidate.deployment.name}"
+
+
+class Caller:
+    """Makes the calls of one step. `attempts` is whole whatever happens: every way out leaves a note."""
+
+    def __init__(self, tools: Tools, request: StepRequest, checks: tuple[str, ...], held: bool, began: float) -> None:
+        self._tools, self._request, self._checks, self._held, self._began = tools, request, checks, held, began
+        self.attempts: list[Attempt] = []
+        self.live: tuple[Running, relay.Live, float] | None = None
+        """A stream past its commit point and the seconds to it, until `finish`."""
+
+    async def attempt(self, position: int, candidate: Candidate, patience: float) -> Answered | relay.Live:
+        """Calls `candidate`, for at most `patience` seconds to a whole answer or the commit point.
+
+        Raises UpstreamFault where another deployment may be tried, CallerFault where the request itself is at fault.
+        """
+        tools = self._tools
+        running = Running(candidate, position, tools.clock())
+        tools.inflight[running.key] += 1
+        kept = False
+        try:
+            got = await self._call(running, patience)
+            kept = isinstance(got, relay.Live)
+            if not kept:
+                tools.health.succeeded(running.key)
+            return got
+        except UpstreamFault as error:
+            if error.kind == "unsupported":
+                tools.health.abandoned(running.key)
+            else:
+                tools.health.failed(running.key, error.retry_after)
+            self._note(running, fault=error.kind, status=error.upstream_status)
+            raise
+        except CallerFault as error:
+            tools.health.abandoned(running.key)
+            self._note(running, fault="caller", status=error.status)
+            raise
+        except asyncio.CancelledError:
+            tools.health.abandoned(running.key)
+            self._note(running, fault="cancelled")
+            raise
+        finally:
+            if not kept:
+                tools.inflight[running.key] -= 1
+
+    async def _call(self, running: Running, patience: float) -> Answered | relay.Live:
+        request, settings, deployment = self._request, self._tools.settings, running.candidate.deployment
+        body = chat.render(request, deployment.model, deployment.thinking.get(running.candidate.mode))
+        call = Call(deployment, body, request.stream, settings.connect_timeout, settings.idle_timeout)
+        try:
+            async with asyncio.timeout(patience):
+                reply = await self._tools.upstream.send(call)
+                try:
+                    return await self._read(reply, running)
+                except BaseException:
+                    await reply.close()
+                    raise
+        except TimeoutError:
+            raise UpstreamFault("timeout", "The upstream took too long to answer.") from None
+
+    async def _read(self, reply: Reply, running: Running) -> Answered | relay.Live:
+        request, limit = self._request, self._tools.settings.max_answer_bytes
+        if reply.status != 200:
+            raise fault.from_reply(reply.status, reply.headers, await reply.read(fault.MAX_BODY))
+        if not request.stream:
+            body = await reply.read(limit)
+            await reply.close()
+            return self._judge(running, body, wire_answer.from_body(body), self._checks)
+        fault.check_stream_type(reply.headers)
+        if self._held:
+            body, usage = await relay.collect(reply, request.include_usage, limit)
+            return self._judge(running, body, wire_answer.from_stream(body), self._checks, usage)
+        live = await relay.open_stream(reply, request.include_usage)
+        if isinstance(live, relay.Live):
+            self.live = (running, live, self._tools.clock() - running.started)
+            return live
+        await reply.close()
+        # It ended before the commit point: emptiness is all there is to judge.
+        return self._judge(running, live, wire_answer.from_stream(live), ("nonempty",))
+
+    def _judge(
+        self, running: Running, body: bytes, answer: Answer, names: tuple[str, ...], usage: Usage | None = None
+    ) -> Answered:
+        """Runs the checks on a whole answer and notes the attempt."""
+        checks = judge(answer, self._request, names) if names else ()
+        self._note(
+            running, status=200, usage=usage or answer.usage, size=len(body), finish_reason=answer.finish_reason, checks=checks
+        )
+        return Answered(body, any(not c.passed for c in checks))
+
+    def finish(self, error: BaseException | None) -> None:
+        """Notes how the live stream ended: whole, with a fault, at the deadline, or cut off by the caller."""
+        assert self.live is not None
+        running, live, first = self.live
+        self.live = None
+        self._tools.inflight[running.key] -= 1
+        kind = None
+        if error is None:
+            self._tools.health.succeeded(running.key)
+        elif isinstance(error, UpstreamFault):
+            kind = error.kind
+            self._tools.health.failed(running.key)
+        else:
+            kind = "deadline" if isinstance(error, TimeoutError) else "cancelled"
+            self._tools.health.abandoned(running.key)
+        self._note(
+            running, status=200, usage=live.usage, size=live.bytes_out, finish_reason=live.finish_reason, first=first, fault=kind
+        )
+
+    def _note(
+        self,
+        running: Running,
+        *,
+        status: int | None = None,
+        usage: Usage | None = None,
+        size: int = 0,
+        finish_reason: str | None = None,
+        checks: tuple[CheckResult, ...] = (),
+        first: float | None = None,
+        fault: str | None = None,
+    ) -> None:
+        """Adds the attempt. Where the upstream sent no usage, `size` bytes of its answer stand in for it."""
+        candidate, estimated = running.candidate, usage is None and size > 0
+        if usage is None:
+            tokens = round(candidate.input_tokens) if estimated else 0
+            usage = Usage(prompt_tokens=tokens, completion_tokens=wire_answer.estimate_tokens(size, self._request.stream))
+        cached = min(usage.cached_tokens, usage.prompt_tokens)
+        self.attempts.append(
+            Attempt(
+                arm=candidate.arm,
+                model=candidate.model,
+                deployment=candidate.deployment.name,
+                position=running.position,
+                started=running.started - self._began,
+                seconds=self._tools.clock() - running.started,
+                first_token_s=first,
+                status=status,
+                input_tokens=usage.prompt_tokens,
+                cached_tokens=cached,
+                output_tokens=usage.completion_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+                estimated=estimated,
+                cost_usd=candidate.deployment.usd.cost(usage.prompt_tokens, usage.completion_tokens, cached),
+                finish_reason=finish_reason,
+                checks=checks,
+                fault=fault,
+            )
+        )

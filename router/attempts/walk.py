@@ -1,0 +1,162 @@
+"""Walks a plan position by position.
+
+A fault (connection, 429, 5xx, invalid body) keeps the position and moves to another deployment, then to the next-best arm.
+Only an answer that the checks reject moves to the next position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from router import relay
+from router.attempts.call import Answered, Caller, Tools
+from router.errors import CallerFault, DeadlineExceeded, TurnoutError, Unavailable, UpstreamFault
+from router.outcome import Attempt
+from router.plan import Candidate, Decision
+from router.step import StepRequest
+from router.terms import Terms
+
+FAULTS_PER_POSITION = 3
+PATIENCE_FLOOR_S = 10.0
+"""No attempt is given up sooner while the deadline allows it."""
+
+
+class Walk:
+    """One walk over one plan."""
+
+    def __init__(self, tools: Tools, request: StepRequest, terms: Terms, decision: Decision, began: float) -> None:
+        self._tools, self._terms, self._decision = tools, terms, decision
+        self._limit = began + terms.deadline
+        self._live = request.stream and not decision.hold
+        self._caller = Caller(tools, request, terms.checks, decision.hold, began)
+        plan = decision.chosen.attempts
+        # The caller judges outside: what comes after its verdict is the caller's to ask for.
+        self._plan = plan[:1] if terms.verify == "caller" else plan
+        self._choices = sum(len(options) for options in decision.options.values())
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Attempts that are over, faults included."""
+        return self._caller.attempts
+
+    @property
+    def tried(self) -> int:
+        """Attempts begun, a live stream's included."""
+        return len(self.attempts) + (self._caller.live is not None)
+
+    @property
+    def current(self) -> str | None:
+        """The arm that answers, or answered last."""
+        if self._caller.live is not None:
+            return self._caller.live[0].candidate.arm
+        return self.attempts[-1].arm if self.attempts else None
+
+    @property
+    def spent(self) -> float:
+        """USD paid so far."""
+        return sum(a.cost_usd for a in self.attempts)
+
+    def left(self) -> float:
+        """Seconds to the deadline."""
+        return self._limit - self._tools.clock()
+
+    def late(self) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"No whole answer within the deadline of {self._terms.deadline:g} s. Raise deadline, or prefer speed.", param="deadline"
+        )
+
+    def finish(self, error: BaseException | None) -> None:
+        """Notes how a live stream ended."""
+        self._caller.finish(error)
+
+    async def run(self) -> Answered | relay.Live:
+        """The answer to send. Raises TurnoutError where no upstream could give one."""
+        best: Answered | None = None
+        for position, candidate in enumerate(self._plan):
+            if position and not self._affordable(candidate):
+                break
+            try:
+                got = await self._position(position, candidate)
+            except CallerFault:
+                raise
+            except TurnoutError:
+                if best is None:
+                    raise
+                break  # an answer that a check refused is better than none
+            if isinstance(got, relay.Live) or not got.rejected:
+                return got
+            best = got
+        assert best is not None
+        return best
+
+    def _affordable(self, candidate: Candidate) -> bool:
+        cap = self._terms.max_cost
+        return self.left() > 0 and (cap is None or self.spent + candidate.cost <= cap)
+
+    async def _position(self, position: int, candidate: Candidate) -> Answered | relay.Live:
+        """One position of the plan: the candidate, or what stands in for it when it fails."""
+        failure: UpstreamFault | None = None
+        refused: set[str] = set()
+        tries = 0
+        for substitute in self._substitutes(candidate):
+            if tries >= FAULTS_PER_POSITION or (tries and not self._affordable(substitute)):
+                break
+            if substitute.model in refused or not self._tools.health.begin(_key(substitute)):
+                continue
+            tries += 1
+            try:
+                return await self._caller.attempt(position, substitute, self._patience(substitute))
+            except UpstreamFault as error:
+                failure = _worse(failure, error)
+                if error.kind == "unsupported":
+                    refused.add(substitute.model)
+        if self.left() <= 0:
+            raise self.late()
+        if failure is None:
+            keys = frozenset(_key(o) for options in self._decision.options.values() for o in options)
+            raise Unavailable("No model is healthy right now.", retry_after=self._tools.health.retry_after(keys))
+        raise failure
+
+    def _substitutes(self, candidate: Candidate) -> Iterator[Candidate]:
+        """The candidate, the arm's other deployments, then the other arms: as sure ones first, the best value first."""
+        options = self._decision.options
+        others = sorted(
+            (name for name in options if name != candidate.arm), key=lambda name: _rank(options[name][0], candidate, self._terms)
+        )
+        yield candidate
+        for name in (candidate.arm, *others):
+            for option in options.get(name, ()):
+                if option is not candidate:
+                    yield option
+
+    def _patience(self, candidate: Candidate) -> float:
+        """Seconds that an attempt may take: to its first content if relayed live, to its end otherwise.
+
+        Several times what is expected, but never so long that no time is left for an alternative.
+        """
+        left = self.left()
+        if self._choices == 1:
+            return left
+        if self._live:
+            expected = min(10.0 * candidate.first_token_s, self._tools.settings.first_token_timeout)
+        else:
+            expected = 3.0 * candidate.seconds_q90
+        return min(max(PATIENCE_FLOOR_S, expected), max(left / 2, left - 30.0))
+
+
+def _key(candidate: Candidate) -> str:
+    return f"{candidate.model}:{candidate.deployment.name}"
+
+
+def _rank(option: Candidate, wanted: Candidate, terms: Terms) -> tuple[bool, float]:
+    """Order among stand-ins: those at least as sure as what was planned, then by cost and time per success."""
+    return option.p < wanted.p - 1e-9, (option.cost + terms.time_value * option.seconds) / max(option.p, 1e-9)
+
+
+def _worse(old: UpstreamFault | None, new: UpstreamFault) -> UpstreamFault:
+    """What to tell the caller of two faults: a rate limit only if all were, then with the shortest wait."""
+    if old is None:
+        return new
+    if old.kind == new.kind == "rate_limited":
+        return min((old, new), key=lambda e: e.retry_after or 0.0)
+    return old if new.kind == "rate_limited" else new

@@ -1,0 +1,5 @@
+"""The command `turnout`."""
+
+from router.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,218 @@
+"""Commands and their options; each does its work elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from router import __version__, config, loader, prices
+from router.api.explain import explain as explained
+from router.attempts import Tools
+from router.cli import serving, show, starting
+from router.config import Config
+from router.errors import ConfigError, TurnoutError
+from router.health import Health
+from router.onboard import PROVIDERS
+from router.pipeline import Pipeline
+from router.record import Incoming, Observers
+from router.settings import Settings, from_environment, is_loopback
+from router.simulate import faults
+from router.simulate import server as simulator
+from router.store.memory import MemoryStore
+from router.upstream import Scripted
+
+OUT, ERR = Console(), Console(stderr=True)
+Catalog = Annotated[Path | None, typer.Option("--catalog", help="The models file.", show_default=False)]
+Policies = Annotated[Path | None, typer.Option("--policies", help="The folder of policies.", show_default=False)]
+PolicyName = Annotated[str | None, typer.Option("--policy", help="The policy that 'auto' means.", show_default=False)]
+
+app = typer.Typer(
+    name="turnout",
+    help="Sends each agent step to the model that finishes it at the lowest cost per success.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="What the catalog holds.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+
+def main() -> None:
+    """Runs the command line; a wrong file, setting or request ends it with one line and status 2."""
+    try:
+        app()
+    except (ConfigError, TurnoutError) as error:
+        ERR.print(f"turnout: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def settings(**given: Any) -> Settings:
+    """The environment's settings, with what the command line says on top."""
+    return dataclasses.replace(from_environment(os.environ), **{k: v for k, v in given.items() if v is not None})
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        OUT.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None: ...
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind.", show_default="8080", min=1, max=65535)] = None,
+    catalog: Catalog = None,
+    policies: Policies = None,
+    policy: PolicyName = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Serve the proxy."""
+    logging.basicConfig(
+        level=log_level.upper(), format="%(message)s", datefmt="[%X]", handlers=[RichHandler(console=ERR, show_path=False, markup=False)]
+    )
+    serving.serve(settings(host=host, port=port, catalog=catalog, policies=policies, policy=policy), ERR)
+
+
+@app.command()
+def check(catalog: Catalog = None, policies: Policies = None) -> None:
+    """Check the catalog and every policy; say the file, line and reason of what is wrong."""
+    found = config.load(settings(catalog=catalog, policies=policies))
+    show.checked(OUT, found)
+
+
+@app.command()
+def explain(
+    text: Annotated[str | None, typer.Argument(help="What the user says. Or give --file.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Option(help="A chat completion body as JSON; '-' reads standard input.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Option(help="Model name, for example 'auto?accuracy=0.9'.", show_default="auto")] = None,
+    hint: Annotated[list[str] | None, typer.Option(help="A hint as name=value; may be repeated.", show_default=False)] = None,
+    catalog: Catalog = None,
+    policies: Policies = None,
+    policy: PolicyName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what /v1/route would answer.")] = False,
+    all_plans: Annotated[bool, typer.Option("--all", help="Show every plan, not only the frontier.")] = False,
+) -> None:
+    """Show what would be done with a step, and why: gates, plans, the choice. Calls no model."""
+    here = settings(catalog=catalog, policies=policies, policy=policy)
+    current = config.load(here, without_keys=True)
+    incoming = Incoming(_body(text, file, model), _hints(hint or []), "local", "explain")
+    decision = asyncio.run(explained(_dry(current, here), incoming))
+    if as_json:
+        OUT.print_json(json.dumps(decision))
+    else:
+        show.decision(OUT, decision, all_plans=all_plans)
+
+
+def _dry(current: Config, here: Settings) -> Pipeline:
+    """A pipeline that can only decide: it has no model to call."""
+    tools = Tools(Scripted([]), Health(time.monotonic), Counter(), here, time.monotonic)
+    return Pipeline(config=lambda: current, store=MemoryStore(), tools=tools, observers=Observers({}, lambda _: None))
+
+
+def _body(text: str | None, file: Path | None, model: str | None) -> bytes:
+    if (text is None) == (file is None):
+        raise ConfigError("turnout explain", None, "give either a text or --file")
+    if file is None:
+        return msgspec.json.encode({"model": model or "auto", "messages": [{"role": "user", "content": text}]})
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise ConfigError(str(file), None, error.strerror or "cannot be read") from None
+    if model is None:
+        return body
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise ConfigError(str(file), None, f"is not JSON: {error}") from None
+    return json.dumps({**data, "model": model}).encode() if isinstance(data, dict) else body
+
+
+def _hints(pairs: list[str]) -> dict[str, str]:
+    """`name=value` as the headers that a caller would send."""
+    headers = {}
+    for pair in pairs:
+        name, mark, value = pair.partition("=")
+        if not mark:
+            raise ConfigError("--hint", None, f"{pair!r} is not name=value")
+        headers[f"x-turnout-{name.replace('_', '-')}"] = value
+    return headers
+
+
+@models.command("list")
+def list_models(catalog: Catalog = None) -> None:
+    """List models, deployments, prices, and which keys are missing."""
+    here = settings(catalog=catalog)
+    show.models(OUT, here.catalog_path, here.environment)
+
+
+@models.command("prices")
+def model_prices(catalog: Catalog = None) -> None:
+    """Compare the prices in the catalog with litellm's cost map, and print the difference as a diff."""
+    path = settings(catalog=catalog).catalog_path
+    show.prices(OUT, path, prices.proposals(show.load_catalog(path), loader.cost_map()))
+
+
+
+@app.command()
+def simulate(
+    port: Annotated[int, typer.Option(help="Port of the first model; the others follow.", min=1, max=65000)] = 8081,
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    speed: Annotated[float, typer.Option(help="Simulated seconds in one real second.", min=0.01, max=100_000)] = 50.0,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 7,
+    fault: Annotated[list[str] | None, typer.Option(help="A fault and its share, such as 429:0.05.", show_default=False)] = None,
+    catalog: Catalog = None,
+) -> None:
+    """Serve simulated models that answer, fail, and take their time as the catalog says."""
+    if not is_loopback(host):
+        raise ConfigError("--host", None, "simulated models answer anybody: bind them to this machine alone")
+    options = simulator.Options(seed=seed, speed=speed, faults=faults.parse(fault or []))
+    simulator.run(
+        show.load_catalog(settings(catalog=catalog).catalog_path),
+        host=host,
+        port=port,
+        options=options,
+        announce=lambda urls: show.simulated(OUT, urls, speed),
+    )
+
+
+@app.command()
+def init(
+    provider: Annotated[str | None, typer.Option(help=f"One of {', '.join(PROVIDERS)}.", show_default=False)] = None,
+    base_url: Annotated[str | None, typer.Option(help="The endpoint, up to and with /v1.", show_default=False)] = None,
+    key_env: Annotated[str | None, typer.Option(help="Variable that holds its key.", show_default=False)] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Catalog model=id there, such as qwen3.5-122b=qwen; may be repeated.", show_default=False)
+    ] = None,
+    prices: Annotated[tuple[float, float] | None, typer.Option(help="USD per million tokens, in and out.", show_default=False)] = None,
+    output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("policies"),
+    probe: Annotated[bool, typer.Option(help="Try every deployment live.")] = True,
+    force: Annotated[bool, typer.Option(help="Overwrite models.yaml.")] = False,
+) -> None:
+    """Write a catalog that works: asks what flags do not say, tries the endpoint live, copies the policies."""
+    starting.init(
+        OUT,
+        starting.Wish(provider, base_url, key_env, tuple(model or ()), prices, output, probe, force),
+        os.environ,
+    )

@@ -1,0 +1,122 @@
+"""One place that serves a model: its address, what it costs, what it can do, and how it is told to think."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field, HttpUrl, field_validator, model_validator
+
+from router.yaml_file import Misplaced, Strict
+
+NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}\Z")
+"""Names of models, deployments, classes and benchmarks."""
+NOT_A_NAME = "is not a name: lower-case letters, digits, '.', '_' and '-', at most 64"
+
+Mode = Literal["on", "off", "low"]
+Feature = Literal["tools", "schema", "logprobs"]
+
+
+class Prices(Strict):
+    """USD per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached_input: float | None = Field(default=None, ge=0)
+    """Input tokens that the upstream's prompt cache already holds; the plain input price where not given."""
+
+    def cost(self, input_tokens: float, output_tokens: float, cached_tokens: float = 0.0) -> float:
+        """USD of one answer; `cached_tokens` are those of the input that the prompt cache held."""
+        cached_price = self.input if self.cached_input is None else self.cached_input
+        fresh = (input_tokens - cached_tokens) * self.input
+        return (fresh + cached_tokens * cached_price + output_tokens * self.output) * 1e-6
+
+
+class SelfHosted(Strict):
+    """Own hardware, from which a price per token follows."""
+
+    gpus: int = Field(gt=0)
+    gpu_hour_usd: float = Field(gt=0)
+    utilisation: float = Field(gt=0, le=1)
+    """Share of the time in which the hardware does paid-for work."""
+    throughput: float = Field(gt=0)
+    """Output tokens per second of the whole deployment under full load."""
+    prefill_ratio: float = Field(default=10.0, gt=0)
+    """How many input tokens cost as much as one output token."""
+
+    def prices(self) -> Prices:
+        """USD per million tokens: GPU-seconds per token over utilisation."""
+        output = self.gpus * self.gpu_hour_usd / 3600 / (self.throughput * self.utilisation) * 1e6
+        return Prices(input=output / self.prefill_ratio, output=output)
+
+
+class Deployment(Strict):
+    """One place that serves a model."""
+
+    name: str
+    model: str
+    """The model's id there."""
+    base_url: HttpUrl | None = None
+    """An OpenAI-compatible endpoint, up to and with `/v1`."""
+    litellm_provider: str | None = None
+    """litellm's provider prefix, for an endpoint that speaks another dialect."""
+    api_base: HttpUrl | None = None
+    """With `litellm_provider`: the provider's address, where it is not the usual one."""
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    """Name of the environment variable that holds the key; no key is sent without it."""
+    headers: dict[str, str] = {}
+    """Sent with each call, as they are."""
+    prices: Prices | None = None
+    self_hosted: SelfHosted | None = None
+    runtime: str = "cuda"
+    """One of the model's runtimes; scales its speed prior."""
+    regions: frozenset[str] = frozenset()
+    concurrency: int = Field(default=64, gt=0)
+    """Requests in flight that it serves without queueing."""
+    context: int | None = Field(default=None, gt=0)
+    """Tokens served here, where that is less than the model can hold."""
+    extended: bool = False
+    """Serves the extended context."""
+    supports: frozenset[Feature] = frozenset({"tools", "schema", "logprobs"})
+    thinking: dict[Mode, dict[str, Any]] = {}
+    """Body parameters that select each mode here; a mode that is not listed is not offered."""
+
+    @field_validator("name")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not NAME.match(value):
+            raise ValueError(f"{value!r} {NOT_A_NAME}")
+        return value
+
+    @field_validator("thinking")
+    @classmethod
+    def _json(cls, value: dict[Mode, dict[str, Any]]) -> dict[Mode, dict[str, Any]]:
+        for mode, parameters in value.items():
+            try:
+                json.dumps(parameters, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise Misplaced((mode,), f"cannot be written as JSON: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Deployment:
+        if (self.base_url is None) == (self.litellm_provider is None):
+            raise ValueError("give either base_url or litellm_provider")
+        if (self.prices is None) == (self.self_hosted is None):
+            raise ValueError("give either prices or self_hosted")
+        return self
+
+    @cached_property
+    def usd(self) -> Prices:
+        """Prices per million tokens, stated or derived from own hardware."""
+        if self.self_hosted is not None:
+            return self.self_hosted.prices()
+        assert self.prices is not None
+        return self.prices
+
+    @cached_property
+    def url(self) -> str:
+        """Base address without a slash at the end, or empty where litellm knows it."""
+        return str(self.base_url or self.api_base or "").rstrip("/")

@@ -1,0 +1,33 @@
+"""Who may ask: keys, compared as hashes in constant time before any other work."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+
+from router.errors import Unauthorized
+
+ANONYMOUS = "local"
+"""The id of every caller where no keys are set (then only loopback is bound)."""
+
+
+class Keys:
+    """The keys that callers may present. Holds their SHA-256 only."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._known = {hashlib.sha256(k.encode("utf-8", "surrogateescape")).digest() for k in keys}
+
+    def identify(self, headers: Mapping[str, str]) -> str:
+        """The caller's id, a short hash of the key. `headers` have lower-case names. Raises Unauthorized."""
+        if not self._known:
+            return ANONYMOUS
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        key = token.strip(" \t") if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        if not key:
+            raise Unauthorized("No API key was given. Send it as 'Authorization: Bearer KEY'.", code="missing_api_key")
+        # Header values are their bytes read as Latin-1, so this is the key as it was sent.
+        digest = hashlib.sha256(key.encode("latin-1", "backslashreplace")).digest()
+        if not any([hmac.compare_digest(digest, known) for known in self._known]):
+            raise Unauthorized("The API key is wrong. Check the key that your client sends to Turnout.")
+        return digest.hex()[:16]

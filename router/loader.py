@@ -1,0 +1,58 @@
+"""The one place that reaches for optional heavy libraries, and only when a catalog or a command needs them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from router.errors import ConfigError
+from router.upstream import LiteLLMUpstream
+
+LITELLM_ENVIRONMENT = {
+    "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file from the working folder
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it downloads its price list when imported
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # likewise, at the first call
+    "LITELLM_TELEMETRY": "False",
+}
+"""What litellm reads when it is imported; set so that importing it reaches nobody."""
+COST_MAP = "model_prices_and_context_window_backup.json"
+
+
+def cost_map() -> Mapping[str, Mapping[str, Any]]:
+    """litellm's price list, model id → entry, from the file in its package; an import would take 5 s and 200 MB.
+
+    Raises ConfigError where the installed litellm has no such file.
+    """
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        raise ConfigError("litellm", None, "is not installed; its price list comes with it")
+    path = Path(spec.origin).parent / COST_MAP
+    try:
+        entries = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(path), None, f"the price list cannot be read: {error}") from None
+    return {name: entry for name, entry in entries.items() if isinstance(entry, dict) and name != "sample_spec"}
+
+
+def load_litellm() -> Any:
+    """The litellm module, quiet: no telemetry, no downloads, no proxies from the environment, nothing printed.
+
+    The first call takes 3 to 6 seconds and about 200 MB, so only for a worker whose catalog names a `litellm_provider`.
+    It sets LITELLM_ENVIRONMENT in this process, since litellm takes these no other way.
+    """
+    os.environ.update(LITELLM_ENVIRONMENT)  # noqa: TID251 (sets what litellm reads at import; reads nothing)
+    litellm: Any = importlib.import_module("litellm")
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.disable_aiohttp_trust_env = True
+    return litellm
+
+
+def litellm_upstream(keys: Mapping[str, str]) -> LiteLLMUpstream:
+    """The client for deployments with a `litellm_provider`; `keys` is the environment. Loads litellm."""
+    return LiteLLMUpstream(keys, load_litellm())

@@ -1,0 +1,199 @@
+"""Prometheus metrics, moved by finished outcomes. Every pair of model and class is there from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.openmetrics.exposition import generate_latest
+
+from router.outcome import Attempt, Outcome
+
+SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
+"""Buckets of the OpenTelemetry gen_ai conventions, doubled up from 10 ms, with two more for long answers."""
+OVERHEAD = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0)
+TOKENS = tuple(float(round(16 * 2 ** (i / 2))) for i in range(27))
+"""Steps of sqrt(2) from 16 to 131,072 output tokens: fine enough to read quantiles off."""
+MAX_CLASSES = 20
+"""Step classes with a label of their own, over all policies; the others share `other`."""
+JUDGED = (("accepted", "checks"), ("rejected", "checks"), ("returned", "none"))
+"""What can become of an answer, and who says so."""
+P_BINS = tuple(f"{i / 10:.1f}" for i in range(10))
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+def p_bin(p: float) -> str:
+    """Lower edge of the tenth that a probability falls in."""
+    return P_BINS[min(9, int(p * 10))]
+
+
+class Metrics:
+    """The registry and its metrics. `observe` takes one outcome; children are cached, since `.labels()` is slow."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(name, text, labels, registry=self.registry)
+
+        def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
+
+        self.server_duration = histogram(
+            "gen_ai_server_request_duration_seconds",
+            "What callers wait for one step.",
+            ("step_class", "status"),
+            SECONDS,
+        )
+        self.first_token = histogram(
+            "gen_ai_server_time_to_first_token_seconds",
+            "Until the first content of a streamed answer.",
+            ("model",),
+            SECONDS,
+        )
+        self.client_duration = histogram(
+            "gen_ai_client_operation_duration_seconds",
+            "One attempt at an upstream.",
+            ("model", "deployment", "error_type"),
+            SECONDS,
+        )
+        self.client_tokens = counter(
+            "gen_ai_client_token_usage_tokens", "Tokens paid for at upstreams.", ("model", "deployment", "token_type")
+        )
+        self.decisions = counter(
+            "turnout_decisions", "Plans chosen, by the model tried first.", ("model", "step_class", "reason", "policy")
+        )
+        self.outcomes = counter(
+            "turnout_outcomes",
+            "Attempts by what became of them.",
+            ("model", "step_class", "attempt", "outcome", "source", "policy"),
+        )
+        self.cost = counter("turnout_cost_usd", "Paid at upstreams.", ("model", "step_class", "policy"))
+        self.retries = counter(
+            "turnout_retries", "Attempts after the first, by why.", ("model", "step_class", "reason")
+        )
+        self.exhausted = counter(
+            "turnout_retry_budget_exhausted", "Steps that ended rejected with no retry left.", ("step_class",)
+        )
+        self.unmet = counter(
+            "turnout_accuracy_unmet", "Steps for which no plan reached the accuracy.", ("step_class", "policy")
+        )
+        self.predicted = counter(
+            "turnout_predicted_success",
+            "Decisions by the tenth that the plan's P(success) falls in.",
+            ("step_class", "p_bin"),
+        )
+        self.output_tokens = histogram(
+            "turnout_output_tokens", "Output tokens of one answer, reasoning included.", ("model", "step_class"), TOKENS
+        )
+        self.overhead = histogram(
+            "turnout_decision_overhead_seconds", "From the last byte of the request to the first attempt.", (), OVERHEAD
+        )
+        self.breaker = Gauge(
+            "turnout_breaker_state", "0 closed, 1 half open, 2 open.", ("deployment",), registry=self.registry
+        )
+        self.inflight = Gauge("turnout_inflight", "Attempts under way.", ("deployment",), registry=self.registry)
+        self.policy_loaded = Gauge(
+            "turnout_policy_loaded_timestamp_seconds",
+            "When the policy files were read.",
+            ("policy",),
+            registry=self.registry,
+        )
+        self.observer_errors = counter(
+            "turnout_observer_errors", "Outcomes that a consumer failed to take.", ("consumer",)
+        )
+        self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
+        self._classes = {"none"}
+        self._counters: dict[tuple[object, ...], Counter] = {}
+        self._histograms: dict[tuple[object, ...], Histogram] = {}
+
+    def declare(self, models: Iterable[str], classes: Mapping[str, Iterable[str]]) -> None:
+        """Creates the pairs of model and class of each policy at zero, so that `increase()` sees the first event."""
+        models = list(models)
+        for policy, names in classes.items():
+            for name in names:
+                if len(self._classes) <= MAX_CLASSES:
+                    self._classes.add(name)
+                step_class = self._class(name)
+                self.unmet.labels(step_class, policy)
+                self.exhausted.labels(step_class)
+                for model in models:
+                    self.cost.labels(model, step_class, policy)
+                    self.output_tokens.labels(model, step_class)
+                    for reason in ("rejected", "fault", "caller"):
+                        self.retries.labels(model, step_class, reason)
+                    for result, source in JUDGED:
+                        self.outcomes.labels(model, step_class, "1", result, source, policy)
+
+    def _class(self, name: str) -> str:
+        return name if name in self._classes else "other"
+
+    def observe(self, outcome: Outcome) -> None:
+        """Moves everything that one finished step moves."""
+        step_class = self._class(outcome.step_class)
+        self._spread(self.server_duration, step_class, str(outcome.status)).observe(outcome.seconds)
+        decision = outcome.decision
+        if decision is not None:
+            first = decision.chosen.attempts[0]
+            self._count(self.decisions, first.model, step_class, decision.kind, outcome.policy).inc()
+            self._count(self.predicted, step_class, p_bin(decision.chosen.p_success)).inc()
+            self.overhead.observe(outcome.overhead_s)
+            if not decision.accuracy_met:
+                self._count(self.unmet, step_class, outcome.policy).inc()
+        if outcome.result == "rejected":
+            self._count(self.exhausted, step_class).inc()
+        for index, attempt in enumerate(outcome.attempts):
+            self._attempt(outcome, attempt, index, step_class)
+
+    def _attempt(self, outcome: Outcome, attempt: Attempt, index: int, step_class: str) -> None:
+        model = attempt.model
+        self._spread(self.client_duration, model, attempt.deployment, attempt.fault or "").observe(attempt.seconds)
+        result, source = _judged(attempt)
+        why = _retried(outcome, index)
+        self._count(self.outcomes, model, step_class, "later" if why else "1", result, source, outcome.policy).inc()
+        if why:
+            self._count(self.retries, model, step_class, why).inc()
+        if attempt.input_tokens or attempt.output_tokens:
+            self._count(self.client_tokens, model, attempt.deployment, "input").inc(attempt.input_tokens)
+            self._count(self.client_tokens, model, attempt.deployment, "output").inc(attempt.output_tokens)
+            self._count(self.cost, model, step_class, outcome.policy).inc(attempt.cost_usd)
+        if attempt.answered:
+            self._spread(self.output_tokens, model, step_class).observe(attempt.output_tokens)
+            if attempt.first_token_s is not None:
+                # What the caller waited, failed attempts before this one included.
+                self._spread(self.first_token, model).observe(attempt.started + attempt.first_token_s)
+
+    def _count(self, metric: Counter, *labels: str) -> Counter:
+        key = (metric, *labels)
+        child = self._counters.get(key)
+        if child is None:
+            child = self._counters[key] = metric.labels(*labels)
+        return child
+
+    def _spread(self, metric: Histogram, *labels: str) -> Histogram:
+        key = (metric, *labels)
+        child = self._histograms.get(key)
+        if child is None:
+            child = self._histograms[key] = metric.labels(*labels)
+        return child
+
+    def render(self) -> bytes:
+        """The registry in OpenMetrics text form, as CONTENT_TYPE says."""
+        text: bytes = generate_latest(self.registry)  # type: ignore[no-untyped-call]
+        return text
+
+
+def _retried(outcome: Outcome, index: int) -> str | None:
+    """Why the attempt is not the step's first, or None if it is."""
+    if index == 0:
+        return "caller" if outcome.again else None
+    return "rejected" if outcome.attempts[index].position > outcome.attempts[index - 1].position else "fault"
+
+
+def _judged(attempt: Attempt) -> tuple[str, str]:
+    """What became of an attempt, and who says so."""
+    if attempt.fault is not None:
+        return attempt.fault, "upstream"
+    if not attempt.checks:
+        return "returned", "none"
+    return ("accepted" if attempt.accepted else "rejected"), "checks"

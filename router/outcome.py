@@ -1,0 +1,96 @@
+"""Frozen records of what happened: attempts, the outcome of a step, verdicts on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    name: str
+    passed: bool
+    reason: str = ""
+    """Why it failed, without any of the answer's text."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One call to one deployment."""
+
+    arm: str
+    model: str
+    deployment: str
+    position: int
+    """Index in the plan; a fault's substitute keeps the position."""
+    started: float
+    """Seconds after the step began."""
+    seconds: float
+    first_token_s: float | None = None
+    status: int | None = None
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    """True where the upstream sent no usage and tokens were counted from bytes."""
+    cost_usd: float = 0.0
+    finish_reason: str | None = None
+    checks: tuple[CheckResult, ...] = ()
+    fault: str | None = None
+    """None where an answer came; else UpstreamFault.kind, `caller` (the request was at fault), `cancelled` (the caller
+    left) or `deadline`."""
+
+    @property
+    def answered(self) -> bool:
+        return self.fault is None
+
+    @property
+    def accepted(self) -> bool:
+        return self.fault is None and all(c.passed for c in self.checks)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One step, once. Exactly one of these exists for every request that was admitted."""
+
+    decision_id: str
+    key_id: str
+    policy: str
+    """Empty where the step failed before it had terms: the request was refused for what it said."""
+    step_class: str
+    """`none` where `policy` is empty."""
+    stream: bool
+    seconds: float
+    overhead_s: float
+    """Seconds spent by Turnout itself before the first attempt."""
+    status: int
+    """HTTP status that the caller saw, or would have seen had no byte of a stream gone out yet; 499 where it left."""
+    result: str
+    """accepted, rejected, error, disconnected, or returned (nobody checked)."""
+    attempts: tuple[Attempt, ...] = ()
+    decision: Any = None
+    """The plan.Decision, or None where the step failed before one was made."""
+    run_id: str | None = None
+    step_id: str | None = None
+    committed: bool = False
+    """Whether any byte of an answer had gone out when the step ended."""
+    error: str | None = None
+    """Code of the error that the caller saw."""
+    reason: str | None = None
+    trace_id: str | None = None
+    started_at: float = 0.0
+    """Unix time."""
+
+    judged_before: tuple[str, ...] = ()
+    """Arms whose answers to this step the caller had already refused by asking again."""
+    again: bool = False
+    """Whether the caller asked for this step again, be it that nobody remembers the answers it refuses."""
+
+    @property
+    def cost_usd(self) -> float:
+        return sum(a.cost_usd for a in self.attempts)
+
+    @property
+    def retries_used(self) -> int:
+        """Attempts beyond the step's first: positions of the plan after the first, and a caller's asking again."""
+        positions = {a.position for a in self.attempts}
+        return max(0, len(positions) - 1) + (1 if self.again and positions else 0)

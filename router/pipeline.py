@@ -1,0 +1,93 @@
+"""One step's journey, from the bytes of a request to one recorded outcome. Start reading here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from router import plan, relay, step
+from router.attempts import Answered, Tools, Walk
+from router.config import Config
+from router.errors import TurnoutError
+from router.plan import Decision, Situation
+from router.record import Incoming, Observers, Record
+from router.sink import Sink
+from router.store.base import Store
+from router.terms import Terms, resolve, target
+from router.wire import ask, chat
+
+
+class Pipeline:
+    """Takes steps. Everything it uses is passed in; it keeps no state of its own."""
+
+    def __init__(self, *, config: Callable[[], Config], store: Store, tools: Tools, observers: Observers) -> None:
+        self._config, self._store, self._tools, self._observers = config, store, tools, observers
+        self.clock = tools.clock
+
+    async def decide(self, incoming: Incoming, record: Record) -> tuple[step.StepRequest, Terms, Decision]:
+        """Parse, recall, read the facts, resolve the terms, plan. Sends nothing. Raises TurnoutError."""
+        config = self._config()
+        request = chat.parse(incoming.body)
+        name, hints = ask.read(request, incoming.headers)
+        record.identify(request, hints)
+        wanted = target(name, config.policies, config.default, config.catalog)
+        recall = await self._store.recall(incoming.key_id, hints.step_id, hints.run_id)
+        refused, forgotten = ask.refused(hints, recall, incoming.headers)
+        facts = step.facts(request)
+        terms = resolve(
+            wanted,
+            facts,
+            hints,
+            streamed=request.stream,
+            failed=len(refused) + forgotten,
+            run_retries=recall.run_retries,
+            run_cost=recall.run_cost,
+        )
+        record.asked(terms, facts, refused)
+        unhealthy = self._tools.health.unhealthy()
+        wait = self._tools.health.retry_after(unhealthy) if unhealthy else 0.0
+        situation = Situation(unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait)
+        return request, terms, plan.decide(facts, terms, config.beliefs, config.catalog, situation)
+
+    async def run(self, incoming: Incoming, sink: Sink) -> None:
+        """The whole journey. Whatever happens, the caller gets one answer or one error, and one outcome is recorded."""
+        record = Record(incoming, self._tools.clock)
+        walk: Walk | None = None
+        try:
+            request, terms, decision = await self.decide(incoming, record)
+            record.decided(decision)
+            walk = Walk(self._tools, request, terms, decision, record.began)
+            sink.about(record, walk)
+            got = await relay.meanwhile(walk.run(), sink.wait, sink.keepalive) if decision.hold else await walk.run()
+            if isinstance(got, Answered):
+                record.answered(got.rejected)
+                await sink.answer(got)
+            else:
+                await self._stream(got, walk, record, sink)
+        except TurnoutError as error:
+            record.failed(error)
+            await sink.fail(error)
+        except asyncio.CancelledError:
+            record.left()
+            raise
+        finally:
+            outcome = record.build(walk.attempts if walk else (), sink.committed)
+            await self._store.record(outcome)
+            self._observers.tell(outcome)
+
+    async def _stream(self, live: relay.Live, walk: Walk, record: Record, sink: Sink) -> None:
+        """Past the commit point: bytes go on as they come; a failure from here on is told, never mended."""
+        error: BaseException | None = None
+        try:
+            async with asyncio.timeout(walk.left()):
+                await sink.open(live.head)
+                async for block in live.rest():
+                    await sink.write(block)
+                await sink.close()
+            record.streamed()
+        except BaseException as problem:
+            error = problem
+            raise walk.late() if isinstance(problem, TimeoutError) else problem
+        finally:
+            walk.finish(error)
+            await live.close()

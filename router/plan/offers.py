@@ -1,0 +1,216 @@
+"""Prices every arm at every deployment for one step, and closes the gates that depend on the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import msgspec
+
+from router.beliefs import Beliefs
+from router.beliefs.length import Z90, Length, Lengths, LogNormal
+from router.beliefs.speed import Speeds, stretch
+from router.beliefs.success import Source, Successes
+from router.catalog import Arm, Catalog, Deployment, Mode, Model, Prices
+from router.plan import gates
+from router.plan.gates import Ask, Gate
+from router.plan.probability import Failure, chance
+from router.plan.records import Candidate, Options, Situation
+from router.step import Facts
+from router.terms import Terms
+
+REMEMBERED = 16
+"""Known failures of one step beyond these, the latest, teach nothing more."""
+
+
+class Skill(msgspec.Struct, frozen=True):
+    """What is believed of one arm's success at one step."""
+
+    logit: float
+    low: float
+    p: float
+    p_low: float
+    source: Source
+    model: int
+    """Index of its model."""
+
+
+@lru_cache(maxsize=512)
+def skills(
+    successes: Successes,
+    arms: tuple[Arm, ...],
+    step_class: str,
+    sigma: float,
+    tau: float,
+    confidence: float,
+    failed: tuple[str, ...],
+) -> Mapping[str, Skill]:
+    """Arm → its ability and its P(success) as the next attempt after `failed`."""
+    kinds = {name: i for i, name in enumerate(sorted({a.model.name for a in arms}))}
+    found = {a.name: (kinds[a.model.name], successes.of(a.name, step_class, sigma, tau)) for a in arms}
+    logits = {name: (k, s.mu) for name, (k, s) in found.items()}
+    lows = {name: (k, s.logit(confidence)) for name, (k, s) in found.items()}
+    before, before_low = known(failed, logits), known(failed, lows)
+
+    return {
+        name: Skill(
+            logit=s.mu,
+            low=lows[name][1],
+            p=chance(logits[name], before, sigma, tau),
+            p_low=chance(lows[name], before_low, sigma, tau),
+            source=s.source,
+            model=k,
+        )
+        for name, (k, s) in found.items()
+    }
+
+
+def known(failed: tuple[str, ...], logits: Mapping[str, Failure]) -> tuple[Failure, ...]:
+    """The failures that count, in a fixed order; an arm that the catalog no longer has teaches nothing."""
+    return tuple(sorted(logits[arm] for arm in failed[-REMEMBERED:] if arm in logits))
+
+
+class Offer(msgspec.Struct, frozen=True, eq=False):
+    """One arm at one deployment for one kind of step, before the input's length, load and health are looked at."""
+
+    arm: str
+    mode: Mode
+    model: Model
+    deployment: Deployment
+    key: str
+    prices: Prices
+    cached: float
+    """USD per million input tokens that the prompt cache holds."""
+    window: int
+    length: Length
+    time: LogNormal
+    first_token_s: float
+    tokens_per_s: float
+
+
+@lru_cache(maxsize=1024)
+def offers(
+    arms: tuple[Arm, ...],
+    wanted: Ask,
+    lengths: Lengths,
+    speeds: Speeds,
+    q50: float,
+    q90: float,
+    hint: int | None,
+    max_tokens: int | None,
+) -> tuple[tuple[Offer, ...], tuple[Gate, ...]]:
+    """All that no standing gate closes on, and the standing gates that are closed."""
+    places, closed = gates.standing(arms, wanted)
+    return tuple(_offer(arm, d, lengths.of(arm.name, q50, q90, hint, max_tokens), speeds) for arm, d in places), closed
+
+
+def _offer(arm: Arm, deployment: Deployment, length: Length, speeds: Speeds) -> Offer:
+    key = f"{arm.model.name}:{deployment.name}"
+    pace, prices = speeds.paces[key], deployment.usd
+    return Offer(
+        arm=arm.name,
+        mode=arm.mode,
+        model=arm.model,
+        deployment=deployment,
+        key=key,
+        prices=prices,
+        cached=prices.input if prices.cached_input is None else prices.cached_input,
+        window=arm.model.window(deployment),
+        length=length,
+        time=pace.finish(length),
+        first_token_s=pace.first_token_s,
+        tokens_per_s=pace.tokens_per_s(length.q50),
+    )
+
+
+def options(
+    facts: Facts, terms: Terms, beliefs: Beliefs, catalog: Catalog, situation: Situation, able: Mapping[str, Skill]
+) -> tuple[Options, tuple[Gate, ...]]:
+    """What is feasible now, priced, and every gate that is closed."""
+    wanted = gates.ask(facts, terms)
+    possible, closed = offers(
+        catalog.arms,
+        wanted,
+        beliefs.length,
+        beliefs.speed,
+        terms.output_q50,
+        terms.output_q90,
+        terms.output_hint,
+        facts.max_tokens,
+    )
+    counts: dict[str, tuple[int, int]] = {}
+    found: dict[str, list[Candidate]] = {}
+    now: list[Gate] = []
+    for offer in possible:
+        name = offer.model.name
+        if name not in counts:
+            counts[name] = beliefs.tokens.count(offer.model, facts)
+        candidate = _priced(offer, counts[name], facts.n, situation, able[offer.arm])
+        shut = _moment(offer, candidate, terms, situation)
+        if shut:
+            now += shut
+        else:
+            found.setdefault(offer.arm, []).append(candidate)
+    sorted_options = {
+        arm: tuple(sorted(here, key=lambda c: _rank(c, terms)) if len(here) > 1 else here)
+        for arm, here in found.items()
+    }
+    return sorted_options, (*closed, *now) if now else closed
+
+
+def _rank(candidate: Candidate, terms: Terms) -> tuple[bool, float, float, float, str]:
+    """Among deployments of one arm: on time first, then the objective, the expected finish, the load."""
+    late = terms.deadline_asked and candidate.seconds_q90 > terms.deadline
+    value = candidate.cost + terms.time_value * candidate.seconds
+    return late, value, candidate.seconds, candidate.load, candidate.deployment.name
+
+
+def _priced(offer: Offer, tokens: tuple[int, int], n: int, situation: Situation, skill: Skill) -> Candidate:
+    counted, corrected = tokens
+    length, time, prices = offer.length, offer.time, offer.prices
+    busy, room = situation.inflight.get(offer.key, 0), offer.deployment.concurrency
+    slower = stretch(busy, room)
+    if slower > 1.0:
+        time = time.scaled(slower)
+    held = min(situation.warm.get(offer.model.name, 0), corrected)
+    paid = (corrected - held) * prices.input + held * offer.cached
+    return Candidate(
+        arm=offer.arm,
+        model=offer.model.name,
+        mode=offer.mode,
+        deployment=offer.deployment,
+        p=skill.p,
+        p_low=skill.p_low,
+        evidence=skill.source,
+        cost=(paid + n * length.mean * prices.output) * 1e-6,
+        cost_q90=(paid + n * length.q90 * prices.output) * 1e-6,
+        seconds=time.mean,
+        seconds_q90=time.quantile(Z90),
+        time=time,
+        first_token_s=offer.first_token_s * slower,
+        tokens_per_s=offer.tokens_per_s / slower,
+        input_tokens=corrected,
+        input_counted=counted,
+        output_q50=n * length.q50,
+        output_q90=n * length.q90,
+        output_mean=n * length.mean,
+        reasoning_mean=n * length.reasoning,
+        load=busy / room,
+    )
+
+
+def _moment(offer: Offer, candidate: Candidate, terms: Terms, situation: Situation) -> list[Gate]:
+    """The gates of the moment that are closed on a candidate."""
+    shut: list[Gate] = []
+
+    def close(kind: gates.Kind, reason: str | None) -> None:
+        if reason is not None:
+            shut.append(Gate(candidate.arm, candidate.deployment.name, kind, reason))
+
+    close("context", gates.context(candidate.input_tokens, offer.length, offer.window))
+    close("price cap", gates.price(candidate.cost, terms.max_cost))
+    if offer.key in situation.unhealthy:
+        close("health", "its circuit breaker is open after repeated faults")
+    if terms.deadline_asked:
+        close("deadline", gates.deadline(candidate.time.quantile(-Z90), terms.deadline))
+    return shut

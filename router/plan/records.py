@@ -1,0 +1,143 @@
+"""What a decision is made of, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import msgspec
+
+from router.beliefs.length import LogNormal, matched
+from router.beliefs.success import Source
+from router.catalog import Deployment, Mode
+from router.plan.gates import Gate
+from router.plan.search import ON_TIME, Found, Row, Space, mixture_quantile, search
+from router.terms import Terms
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """The moment of a decision."""
+
+    unhealthy: frozenset[str] = frozenset()
+    """`model:deployment` keys that must not be called now."""
+    inflight: Mapping[str, int] = {}
+    """`model:deployment` → requests it is serving for us."""
+    warm: Mapping[str, int] = {}
+    """Model → input tokens of this run that its prompt cache holds, priced as cached."""
+    failed: tuple[str, ...] = ()
+    """Arms whose answers to this very step are known to be wrong."""
+    assume_failed: int = 0
+    """How many more answers failed that nobody remembers: taken to be the planner's own first choices."""
+    retry_after: float = 3.0
+    """Seconds to name where only health is in the way."""
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One arm at one deployment, priced for one step. Tokens and USD are of the whole attempt, all `n` choices."""
+
+    arm: str
+    model: str
+    mode: Mode
+    deployment: Deployment
+    p: float
+    """P(success) of this arm as the next attempt, given the failures already known."""
+    p_low: float
+    """The same at the policy's confidence."""
+    evidence: Source
+    cost: float
+    """Expected USD of one attempt."""
+    cost_q90: float
+    seconds: float
+    """Expected seconds of one attempt, at the load of the moment."""
+    seconds_q90: float
+    time: LogNormal
+    first_token_s: float
+    tokens_per_s: float
+    """Of one choice, at its median length."""
+    input_tokens: int
+    input_counted: int
+    """Before the online correction: what `Beliefs.observe` compares with."""
+    output_q50: float
+    output_q90: float
+    output_mean: float
+    reasoning_mean: float
+    load: float
+    """Requests in flight over concurrency."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.model}:{self.deployment.name}"
+
+
+Options = Mapping[str, tuple[Candidate, ...]]
+"""Arm → its feasible deployments, the one that is planned with first; arms by model and mode."""
+
+
+class Plan(msgspec.Struct, frozen=True, dict=True):
+    """A sequence of attempts, each made only if the one before was rejected."""
+
+    attempts: tuple[Candidate, ...]
+    arms: tuple[str, ...]
+    p_success: float
+    p_low: float
+    """At the policy's confidence: what has to meet the accuracy."""
+    cost: float
+    """Expected USD."""
+    seconds: float
+    """Expected."""
+    reach: tuple[float, ...]
+    """P that each attempt is made."""
+    objective: float
+    """What plans are compared by, in USD, per success where neither accuracy nor failure cost is given."""
+
+    @cached_property
+    def seconds_q90(self) -> float:
+        """0.9 quantile of the time, from the mixture over how many attempts run."""
+        mean = variance = 0.0
+        parts = []
+        for i, candidate in enumerate(self.attempts):
+            mean, variance = mean + candidate.time.mean, variance + candidate.time.variance
+            after = self.reach[i + 1] if i + 1 < len(self.reach) else 0.0
+            parts.append((self.reach[i] - after, matched(mean, variance)))
+        return mixture_quantile(parts, ON_TIME)
+
+
+def built(row: Row, options: Options) -> Plan:
+    attempts = tuple(options[arm][0] for arm in row.arms)
+    return Plan(attempts, row.arms, row.p, row.p_low, row.cost, row.seconds, row.reach, row.objective)
+
+
+class Decision(msgspec.Struct, frozen=True, dict=True):
+    """The plan that was chosen, and everything needed to say why."""
+
+    chosen: Plan
+    options: Options
+    gates: tuple[Gate, ...]
+    considered: int
+    """Plans compared."""
+    accuracy_met: bool
+    deadline_met: bool
+    hold: bool
+    """Whether a streamed answer must be buffered until its checks pass."""
+    kind: str
+    """What decided, of a fixed few: accuracy, failure_cost, cost_per_success, accuracy_unmet, deadline_unmet."""
+    reason: str
+    """The same in words."""
+    beliefs_version: int
+    terms: Terms
+    space: Space
+    attempts: int
+    """Longest plan considered."""
+    propensity: float = 1.0
+    """Probability with which this choice was drawn; 1 without exploration."""
+
+    def again(self) -> Found:
+        """The search behind the decision: pure, so it is repeated where its arrays are wanted rather than kept."""
+        return search(self.space, self.terms, self.attempts, every=True)
+
+    @cached_property
+    def frontier(self) -> tuple[Plan, ...]:
+        """The allowed plans that nothing beats in both cost and P, and the chosen one, cheapest first."""
+        found = self.again()
+        numbers = sorted({*found.frontier(), found.best}, key=lambda n: (found.cost[n], n))
+        return tuple(built(found.row(n), self.options) for n in numbers)

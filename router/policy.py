@@ -1,0 +1,182 @@
+"""What a person decides: objective, step classes, checks, constraints, aliases.
+
+`policies/<name>.yaml` is read into these frozen types as a whole, or refused with line and reason.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from router import yaml_file
+from router.catalog import Mode
+from router.errors import ConfigError
+from router.yaml_file import Misplaced, Strict
+
+POLICY_NAME = re.compile(r"^[a-z0-9_-]{1,64}\Z")
+CheckName = Literal["schema", "tools", "length", "nonempty", "refusal"]
+Prefer = Literal["cost", "speed", "accuracy"]
+MAX_ATTEMPTS = 4
+MAX_CLASSES = 20
+
+
+class Rates(Strict):
+    """How far a check can be believed."""
+
+    t: float = Field(default=1.0, gt=0, le=1)
+    """Probability that it accepts a right answer."""
+    f: float = Field(default=0.95, ge=0, le=1)
+    """Probability that it accepts a wrong one."""
+
+
+class Objective(Strict):
+    """Minimise cost + time_value * time + failure_cost * (1 - P), where P reaches `accuracy`."""
+
+    accuracy: float | None = Field(default=None, gt=0, lt=1)
+    failure_cost: float | None = Field(default=None, ge=0)
+    """USD lost by a wrong result."""
+    time_value: float = Field(default=0.0, ge=0)
+    """USD that a second is worth."""
+    confidence: float = Field(default=0.5, ge=0.05, le=0.99)
+    """Quantile of belief that has to meet `accuracy`: 0.5 is the posterior mean, 0.9 a lower bound."""
+
+
+class Preference(Strict):
+    """What `prefer` changes in the objective; what is not given stays."""
+
+    accuracy: float | None = Field(default=None, gt=0, lt=1)
+    failure_cost: float | None = Field(default=None, ge=0)
+    time_value: float | None = Field(default=None, ge=0)
+
+
+class Constraints(Strict):
+    """Limits on every step of the policy; a caller's hints can only narrow them."""
+
+    models: frozenset[str] | None = None
+    """Models or arms (`qwen3.5-122b`, `qwen3.5-122b/off`) that may be used; None means all."""
+    license: frozenset[str] = frozenset()
+    """SPDX ids of which one must be the model's, and needs (`redistribute`) that all must be granted."""
+    runtime: frozenset[str] | None = None
+    regions: frozenset[str] | None = None
+    max_cost: float | None = Field(default=None, gt=0)
+    """USD of one step, all its attempts together."""
+    deadline: float | None = Field(default=None, gt=0, le=3600)
+    """Seconds for one step, all its attempts together."""
+
+
+class Length(Strict):
+    """Visible output tokens expected of a class before anything is learned."""
+
+    q50: float = Field(default=400.0, gt=0)
+    q90: float = Field(default=1600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Length:
+        if self.q90 <= self.q50:
+            raise ValueError("q90 must be above q50")
+        return self
+
+
+class Match(Strict):
+    """A step belongs to the class if all that is given here holds."""
+
+    step: frozenset[str] | None = None
+    """Step names as the caller hints them."""
+    tools: bool | None = None
+    """Whether tools are offered."""
+    schema_: bool | None = Field(default=None, alias="schema")
+    image: bool | None = None
+    min_input_tokens: int | None = Field(default=None, ge=0)
+    min_output_tokens: int | None = Field(default=None, ge=0)
+    """By the caller's `output_tokens` hint or, without one, `max_tokens`."""
+    min_code: float | None = Field(default=None, ge=0, le=1)
+    """Share of code in the last messages."""
+    min_non_latin: float | None = Field(default=None, ge=0, le=1)
+    thinking: bool | None = None
+    """Whether the caller asks for thinking."""
+
+
+class StepClass(Strict):
+    name: str
+    match: Match | None = None
+    """None: only reached by the `step` hint, or as the last class, which takes what no other did."""
+    accuracy: float | None = Field(default=None, gt=0, lt=1)
+    failure_cost: float | None = Field(default=None, ge=0)
+    time_value: float | None = Field(default=None, ge=0)
+    retries: int | None = Field(default=None, ge=0, lt=MAX_ATTEMPTS)
+    verify: frozenset[CheckName] | Literal["none", "caller"] | None = None
+    rates: dict[CheckName | Literal["caller"], Rates] = {}
+    output: Length = Length()
+    sigma: float = Field(default=1.5, ge=0, le=5)
+    """Spread of the steps' difficulty, shared by all models (logits)."""
+    tau: float = Field(default=1.0, ge=0, le=5)
+    """Spread that one model keeps over its retries (logits)."""
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not re.match(r"^[a-z0-9][a-z0-9_-]{0,63}\Z", value):
+            raise ValueError(f"{value!r} is not a class name: lower-case letters, digits, '_' and '-'")
+        return value
+
+
+class Policy(Strict):
+    version: Literal[1] = 1
+    name: str
+    description: str = ""
+    objective: Objective = Objective()
+    prefer: dict[Prefer, Preference] = {}
+    constraints: Constraints = Constraints()
+    retries: int = Field(default=1, ge=0, lt=MAX_ATTEMPTS)
+    """Further attempts after the first, where neither class nor caller says."""
+    verify: frozenset[CheckName] | Literal["none", "caller"] = frozenset(get_args(CheckName))
+    rates: dict[CheckName | Literal["caller"], Rates] = {}
+    hold: Literal["never", "auto", "always"] = "never"
+    """Whether streamed answers are buffered until the checks pass; `auto`: when no one-shot plan meets the accuracy."""
+    deadline: float = Field(default=600.0, gt=0, le=3600)
+    """Seconds for one step where nothing narrower is given."""
+    aliases: tuple[str, ...] = ()
+    """Model names, with `*`, that mean `auto`."""
+    thinking: frozenset[Mode] | None = None
+    """Modes that may be used; None means all."""
+    classes: tuple[StepClass, ...] = Field(min_length=1, max_length=MAX_CLASSES)
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not POLICY_NAME.match(value):
+            raise ValueError(f"{value!r} is not a policy name: a-z, 0-9, '_' and '-', at most 64")
+        return value
+
+    @model_validator(mode="after")
+    def _classes(self) -> Policy:
+        names = [c.name for c in self.classes]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise Misplaced(("classes", i, "name"), f"{name!r} is written twice")
+        if self.classes[-1].match is not None:
+            where = ("classes", len(names) - 1, "match")
+            raise Misplaced(where, "the last class takes what no other did and must have no match")
+        return self
+
+    @cached_property
+    def by_name(self) -> dict[str, StepClass]:
+        return {c.name: c for c in self.classes}
+
+    def is_alias(self, model: str) -> bool:
+        return any(fnmatch.fnmatchcase(model, pattern) for pattern in self.aliases)
+
+
+def load(path: Path) -> Policy:
+    """The policy at `path`. Raises ConfigError; the name inside must be the file's."""
+    raw = yaml_file.read_bytes(path)
+    policy = yaml_file.parse(raw, str(path), Policy)
+    if policy.name != path.stem:
+        line = yaml_file.line_of(raw, str(path), ("name",))
+        raise ConfigError(str(path), line, f"name: is {policy.name!r} but the file is called {path.stem!r}")
+    return policy

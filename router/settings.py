@@ -1,0 +1,122 @@
+"""What the environment says, read once at start and passed on by argument."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from router.errors import ConfigError
+
+PREFIX = "TURNOUT_"
+BOUNDS = {"port": (0, 65_535), "reload_interval": (0, 86_400)}
+ANY_NUMBER = (0.001, 1e12)
+"""Bounds of the other numbers: 0 would mean `at once` in one place and `never` in another, so it is refused."""
+SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_[0-9]+_(TCP|UDP|SCTP)(_|$)")
+ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+
+def shipped_dir() -> Path:
+    """The catalog and policies that came with the package: `router/shipped` in a wheel, `policies/` in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "shipped"
+    return inside if inside.is_dir() else package.parent / "policies"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Each field is read from `TURNOUT_` plus its name in capitals; an empty variable counts as not set."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    catalog: Path | None = None
+    """The models file; `models.yaml` in the policies folder where not given."""
+    policies: Path | None = None
+    """Folder of policies; `./policies` where it has a `models.yaml`, else the shipped ones."""
+    policy: str = "default"
+    """The policy that `auto` means."""
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Keys that callers must present as bearer tokens, separated by commas. Without any, only loopback may be bound."""
+    max_body_bytes: int = 10_000_000
+    max_answer_bytes: int = 32_000_000
+    connect_timeout: float = 5.0
+    """Seconds to connect to an upstream."""
+    first_token_timeout: float = 60.0
+    """Seconds to the first content of a streamed answer, at most; plans with an alternative wait less."""
+    idle_timeout: float = 60.0
+    """Seconds between two reads from an upstream."""
+    keepalive_interval: float = 5.0
+    """Seconds between comments while a streamed answer is held."""
+    step_ttl: float = 86_400.0
+    """Seconds for which a step or run is remembered after it was last heard of."""
+    reload_interval: float = 2.0
+    """Seconds between looks at the policy and catalog files; 0 never looks."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The whole environment, for the upstream keys that the catalog names."""
+
+    @property
+    def policies_dir(self) -> Path:
+        if self.policies is not None:
+            return self.policies
+        local = Path("policies")
+        return local if (local / "models.yaml").is_file() else shipped_dir()
+
+    @property
+    def catalog_path(self) -> Path:
+        return self.catalog if self.catalog is not None else self.policies_dir / "models.yaml"
+
+    def check_exposure(self) -> None:
+        """Raises ConfigError where the address is reachable by others and no key is set."""
+        if self.api_keys or is_loopback(self.host):
+            return
+        raise ConfigError(
+            f"{PREFIX}HOST",
+            None,
+            f"{self.host} can be reached by others and no key is set. Set {PREFIX}API_KEYS, or bind to 127.0.0.1.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Settings from `TURNOUT_*`. Raises ConfigError naming the variable; unknown `TURNOUT_` names are refused."""
+    found: dict[str, object] = {}
+    known = {f"{PREFIX}{f.upper()}": f for f in Settings.__dataclass_fields__ if f != "environment"}
+    for name, text in environment.items():
+        if not name.upper().startswith(PREFIX) or _service_link(name, text):
+            continue
+        if name not in known:
+            raise ConfigError(name, None, f"is not a setting. Settings are: {', '.join(known)}")
+        if text.strip():
+            found[known[name]] = _value(name, known[name], text)
+    return Settings(**found, environment=dict(environment))  # type: ignore[arg-type]
+
+
+def _service_link(name: str, text: str) -> bool:
+    """Whether Kubernetes set it by itself, as it does in every container beside a Service called `turnout`."""
+    return bool(SERVICE_LINK.search(name) or (name.endswith("_PORT") and ADDRESS.match(text)))
+
+
+def _value(name: str, key: str, text: str) -> object:
+    kind = str(Settings.__dataclass_fields__[key].type)
+    if kind.startswith("Path"):
+        return Path(text)
+    if kind.startswith("tuple"):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind == "str":
+        return text
+    try:
+        number = int(text) if kind == "int" else float(text)
+    except ValueError:
+        raise ConfigError(name, None, f"must be a {'whole ' * (kind == 'int')}number, not {text[:64]!r}") from None
+    low, high = BOUNDS.get(key, ANY_NUMBER)
+    if not low <= number <= high:
+        raise ConfigError(name, None, f"must be from {low:g} to {high:g}, not {text[:64]!r}")
+    return number

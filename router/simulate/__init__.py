@@ -1,0 +1,1 @@
+"""Simulated Nemotron and Qwen servers with a known truth behind them, and agent traffic to send them."""

@@ -1,0 +1,195 @@
+"""`turnout demo`: agent traffic through fixed models, a static cascade and Turnout, side by side in one table."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from openai import APIConnectionError, APIError, AsyncOpenAI, DefaultAsyncHttpxClient
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from router.catalog import Catalog
+from router.errors import ConfigError
+from router.simulate import children, report
+from router.simulate.children import Child
+from router.simulate.lanes import TURNOUT, Agent, Lane, cascade, fixed, hints
+from router.simulate.report import Row
+from router.simulate.server import Options, listen
+from router.simulate.workload import Job, jobs
+
+SPEED = 200.0
+"""Simulated seconds in one real second."""
+RUNS_AT_ONCE = 48
+READY_S = 30.0
+
+Show = Callable[[Console, Mapping[str, Any]], None]
+"""Prints one decision as `/v1/route` answers it."""
+
+
+def lanes() -> tuple[Lane, ...]:
+    return (
+        fixed("nemotron-3-super", "always Nemotron 3 Super"),
+        fixed("qwen3.5-122b", "always Qwen3.5-122B"),
+        fixed("qwen3.5-397b", "always Qwen3.5-397B"),
+        cascade("nemotron-3-super", "qwen3.5-397b", "static cascade, Nemotron then 397B"),
+        TURNOUT,
+    )
+
+
+def run(
+    *,
+    catalog: Path,
+    policies: Path,
+    show: Show,
+    console: Console,
+    environment: Mapping[str, str],
+    exit: bool = False,
+    seed: int = 7,
+    steps: int = 360,
+    port: int = 8080,
+) -> None:
+    """Runs the whole demo and prints its table; then keeps serving until SIGINT or SIGTERM, unless `exit`.
+
+    `catalog` is the models file, `policies` the folder of policies, `environment` that of the processes it starts.
+    Raises ConfigError where the port is taken or a server does not come up. All of them have ended when it returns.
+    """
+    listen("127.0.0.1", port).close()  # a taken port is one sentence, before anything is started
+    options = Options(seed=seed, speed=SPEED)
+    with contextlib.ExitStack() as stack:
+        models, addresses = stack.enter_context(children.models(catalog, options, environment))
+        scene = children.scene(catalog, addresses)
+        turnout = stack.enter_context(children.router(scene, policies, port, environment))
+        demo = _Demo(scene, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), console)
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_interruptible(demo.play(jobs(steps, seed), seed, show, stay=not exit)))
+
+
+async def _interruptible(work: Any) -> None:
+    """Awaits `work`; SIGTERM ends it as an interrupt from the keyboard does."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+class _Demo:
+    def __init__(
+        self, catalog: Catalog, addresses: Mapping[str, str], address: str, servers: Sequence[Child], console: Console
+    ) -> None:
+        self._catalog, self._address, self._servers, self._console = catalog, address, servers, console
+        urls = {**addresses, "auto": address}
+        self._http = DefaultAsyncHttpxClient(trust_env=False)  # a proxy of the shell's is not for loopback
+        common: dict[str, Any] = {"api_key": "none", "max_retries": 0, "timeout": 300, "http_client": self._http}
+        self._clients = {name: AsyncOpenAI(base_url=url, **common) for name, url in urls.items()}
+
+    async def play(self, work: Sequence[Job], seed: int, show: Show, *, stay: bool) -> None:
+        try:
+            await self._ready()
+            rows = await self._compare(work, seed)
+            self._console.print(report.table(rows, f"{len(work)} agent steps in each lane, seed {seed}, 95% intervals"))
+            self._console.print("Seconds are simulated; cost is that of all attempts.", style="dim")
+            for other in rows[:-1]:
+                self._console.print(report.compared(rows[-1], other), highlight=False)
+            await self._explain(work, show)
+            if stay:
+                await self._stay()
+        finally:
+            await self._http.aclose()
+
+    async def _ready(self) -> None:
+        """Returns once every server answers. Raises ConfigError with the reason where one ended or is too slow."""
+        limit = time.monotonic() + READY_S
+        for client in self._clients.values():
+            while True:
+                self._check()
+                try:
+                    await client.models.list()
+                    break
+                except APIConnectionError:
+                    await asyncio.sleep(0.05)
+                except APIError as error:
+                    raise ConfigError("turnout demo", None, f"{client.base_url} answers wrongly: {error}") from None
+                if time.monotonic() > limit:
+                    raise ConfigError("turnout demo", None, f"{client.base_url} did not come up in {READY_S:g} s")
+
+    def _check(self) -> None:
+        for server in self._servers:
+            if (ending := server.epitaph()) is not None:
+                raise ConfigError("turnout demo", None, ending)
+
+    async def _compare(self, work: Sequence[Job], seed: int) -> list[Row]:
+        """Every job in every lane, all lanes at once."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            gate = asyncio.Semaphore(RUNS_AT_ONCE)
+            compared = [self._lane(lane, work, gate, progress, seed) for lane in lanes()]
+            return list(await asyncio.gather(*compared))
+
+    async def _lane(
+        self, lane: Lane, work: Sequence[Job], gate: asyncio.Semaphore, progress: Progress, seed: int
+    ) -> Row:
+        bar = progress.add_task(lane.title, total=len(work))
+        agent = Agent(lane, self._clients)
+        runs: dict[str, list[Job]] = {}
+        for job in work:
+            runs.setdefault(job.run, []).append(job)
+
+        async def one(run: Sequence[Job]) -> dict[str, bool]:
+            async with gate:
+                solved = {}
+                for job in run:
+                    solved[job.task.id] = await agent.work(job)
+                    progress.advance(bar)
+                return solved
+
+        results = await asyncio.gather(*(one(run) for run in runs.values()))
+        solved = {name: right for result in results for name, right in result.items()}
+        entries = await self._ledger(lane.name)
+        return report.row(lane.title, report.account(entries, solved, self._catalog), seed)
+
+    async def _ledger(self, lane: str) -> Mapping[str, Any]:
+        """Step → entries, of one lane."""
+        client = next(iter(self._clients.values()))
+        address = str(client.base_url.join("/sim/ledger"))
+        found: Any = await client.get(address, cast_to=object, options={"params": {"lane": lane}})
+        entries: Mapping[str, Any] = found["lanes"].get(lane, {})
+        return entries
+
+    async def _explain(self, work: Sequence[Job], show: Show) -> None:
+        """Three decisions in full, of three different kinds."""
+        wanted = (("code", True), ("reasoning", False), ("vision", True))
+        for step_class, retried in wanted:
+            profiles = (j for j in work if j.profile.step_class == step_class and bool(j.profile.retries) == retried)
+            job = next(profiles, None)
+            if job is None:
+                continue
+            body = {"model": "auto", "messages": job.messages(), "turnout": hints(job, f"explained-{job.task.id}", 1)}
+            decision: Any = await self._clients["auto"].post("/route", body=body, cast_to=object)
+            self._console.rule(f"[bold]{job.task.id}[/bold]: {_terms(job)}", align="left")
+            show(self._console, decision)
+
+    async def _stay(self) -> None:
+        root = self._address.removesuffix("/v1")
+        self._console.rule("[bold]Still serving[/bold]", align="left")
+        body = '{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}'
+        self._console.print(f"OpenAI base URL   {self._address}   (model: auto)", highlight=False)
+        self._console.print(f"metrics           {root}/metrics", highlight=False)
+        explain = f"curl -s {self._address}/route -H 'content-type: application/json' -d '{body}'"
+        self._console.print(f"explain a step    {explain}", highlight=False, markup=False, soft_wrap=True)
+        self._console.print("Ctrl-C ends it.", style="dim")
+        while True:
+            self._check()
+            await asyncio.sleep(0.5)
+
+
+def _terms(job: Job) -> str:
+    """The terms of a job in words."""
+    asked = "" if job.profile.accuracy is None else f", at least {job.profile.accuracy:.0%} sure"
+    return f"a {job.profile.step_class} step, {job.profile.retries} retries{asked}"

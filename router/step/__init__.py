@@ -1,0 +1,6 @@
+"""One agent step: the request, and the facts that the decision reads from it."""
+
+from router.step.extract import facts
+from router.step.request import NULL, Facts, Function, Message, StepRequest, ToolCall
+
+__all__ = ["NULL", "Facts", "Function", "Message", "StepRequest", "ToolCall", "facts"]

@@ -1,0 +1,125 @@
+"""State of one process, bounded in number and time."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from router.outcome import Outcome
+from router.store.base import Recall
+
+WARM_S = 300.0
+"""Seconds for which a prompt cache is taken to hold a run's prefix: the usual life of provider caches."""
+
+LONGEST = 16
+"""Requests remembered of one step, and arms of one request: as many as the `attempt` hint can count."""
+
+
+class _Try(NamedTuple):
+    at: float
+    """When its answer had gone out."""
+    arms: tuple[str, ...]
+
+
+class _Step:
+    __slots__ = ("at", "delivered", "tries")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.tries: tuple[_Try, ...] = ()
+        self.delivered = False
+
+    def take(self, outcome: Outcome, now: float) -> None:
+        """Keeps the tries that the request built on, and those that ran beside it; adds its own if its answer went out.
+
+        A try that the request knew and did not count (a fresh start, a resend of what never arrived) is forgotten.
+        """
+        # An answer that never reached the caller was judged by nobody: the same step sent again is no verdict on it.
+        self.delivered = outcome.status == 200 and outcome.result != "disconnected"
+        if not outcome.policy:
+            return  # refused for what it said, before anybody asked what it builds on
+        began, known, kept = now - outcome.seconds, outcome.judged_before, []
+        for earlier in self.tries:
+            if known[: len(earlier.arms)] == earlier.arms:
+                known = known[len(earlier.arms) :]
+                kept.append(earlier)
+            elif earlier.at > began:
+                kept.append(earlier)
+        if self.delivered:
+            # What is left of `known` are the rejected answers of a request of which this is the resend.
+            kept.append(_Try(now, (*known, *(a.arm for a in outcome.attempts if a.answered))[-LONGEST:]))
+        self.tries = tuple(kept[-LONGEST:])
+
+
+class _Run:
+    __slots__ = ("at", "cost", "retries", "warm")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.retries = 0
+        self.cost = 0.0
+        self.warm: dict[str, tuple[int, float]] = {}
+
+
+T = TypeVar("T", _Step, _Run)
+
+_NEW = Recall()
+
+
+class MemoryStore:
+    """The default store. Forgets the least recently used beyond `capacity`, and anything older than `ttl` seconds."""
+
+    def __init__(
+        self, *, capacity: int = 50_000, ttl: float = 86_400.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._steps: OrderedDict[tuple[str, str], _Step] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str], _Run] = OrderedDict()
+        self._capacity, self._ttl, self._clock = capacity, ttl, clock
+
+    async def recall(self, key_id: str, step_id: str | None, run_id: str | None) -> Recall:
+        if step_id is None and run_id is None:
+            return _NEW
+        now = self._clock()
+        step = self._steps.get((key_id, step_id)) if step_id else None
+        run = self._runs.get((key_id, run_id)) if run_id else None
+        if step is not None and now - step.at > self._ttl:
+            step = None
+        if run is not None and now - run.at > self._ttl:
+            run = None
+        return Recall(
+            answered=tuple(t.arms for t in step.tries) if step else (),
+            delivered=step.delivered if step else False,
+            run_retries=run.retries if run else 0,
+            run_cost=run.cost if run else 0.0,
+            warm={m: tokens for m, (tokens, at) in run.warm.items() if now - at < WARM_S} if run else {},
+        )
+
+    async def record(self, outcome: Outcome) -> None:
+        now = self._clock()
+        if outcome.step_id:
+            self._touch(self._steps, (outcome.key_id, outcome.step_id), _Step, now).take(outcome, now)
+        if outcome.run_id:
+            run = self._touch(self._runs, (outcome.key_id, outcome.run_id), _Run, now)
+            run.cost += outcome.cost_usd
+            run.retries += outcome.retries_used
+            for a in outcome.attempts:
+                if a.answered and a.input_tokens:
+                    run.warm[a.model] = (a.input_tokens, now)
+
+    async def close(self) -> None:
+        self._steps.clear()
+        self._runs.clear()
+
+    def _touch(
+        self, table: OrderedDict[tuple[str, str], T], key: tuple[str, str], kind: Callable[[float], T], now: float
+    ) -> T:
+        entry = table.get(key)
+        if entry is None or now - entry.at > self._ttl:
+            entry = table[key] = kind(now)
+        entry.at = now
+        table.move_to_end(key)
+        while len(table) > self._capacity or now - next(iter(table.values())).at > self._ttl:
+            table.popitem(last=False)  # the one not heard of for the longest time
+        return entry

@@ -1,0 +1,252 @@
+"""The terms of one step: what policy and hints together ask of it, after which nobody looks at either again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Literal
+
+import msgspec
+
+from router.catalog import Catalog
+from router.errors import BudgetExhausted, NotFound
+from router.hints import Hints
+from router.policy import POLICY_NAME, Match, Policy, Rates, StepClass
+from router.step import Facts
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """Everything that `plan` needs to know of the wish behind a step."""
+
+    policy: str
+    step_class: str
+    accuracy: float | None = None
+    """Required P(success), or None where cost per success alone decides."""
+    failure_cost: float | None = None
+    """USD lost by a wrong result."""
+    time_value: float = 0.0
+    """USD that a second is worth."""
+    confidence: float = 0.5
+    max_attempts: int = 1
+    """1 + retries left, after the run's own budget."""
+    verify: Literal["none", "caller", "checks"] = "none"
+    checks: tuple[str, ...] = ()
+    """The checks that run on each answer."""
+    t: float = 1.0
+    """P(a right answer is accepted) by the whole check set."""
+    f: float = 1.0
+    """P(a wrong answer is accepted) by the whole check set; 1 without verification."""
+    sigma: float = 1.5
+    tau: float = 1.0
+    deadline: float = 600.0
+    """Seconds left for all attempts together."""
+    deadline_asked: bool = False
+    """Whether the caller or the policy asked for it, or it is only the default."""
+    max_cost: float | None = None
+    """USD left for all attempts together."""
+    license: tuple[frozenset[str], ...] = ()
+    """Each holds SPDX ids of which one must be the model's, and needs that all must be granted; each must hold."""
+    models: tuple[frozenset[str], ...] = ()
+    """Allow-lists of models or arms; each must hold."""
+    runtimes: tuple[frozenset[str], ...] = ()
+    regions: frozenset[str] | None = None
+    thinking: tuple[frozenset[str], ...] = ()
+    """Sets of modes; each must hold."""
+    language: frozenset[str] = frozenset()
+    hold: Literal["never", "auto", "always"] = "never"
+    output_q50: float = 400.0
+    """Visible output tokens expected of the class."""
+    output_q90: float = 1600.0
+    output_hint: int | None = None
+    """The caller's own expectation of the answer's length in tokens."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a caller's model name means."""
+
+    policy: Policy
+    pin: frozenset[str] | None = None
+    """The one model or arm that was named, or None for `auto`."""
+
+
+def target(name: str, policies: Mapping[str, Policy], default: str, catalog: Catalog) -> Target:
+    """`auto`, `auto:<policy>`, a model or an arm, or an alias, in this order: a pattern such as `gpt-*` hides no model.
+
+    Raises NotFound with what there is.
+    """
+    policy = policies[default]
+    if name == "auto":
+        return Target(policy)
+    if name.startswith("auto:"):
+        asked = name[5:]
+        if POLICY_NAME.match(asked) and asked in policies:
+            return Target(policies[asked])
+        raise NotFound(
+            f"There is no policy {asked[:64]!r}. Policies are: {', '.join(policies)}.",
+            param="model",
+            code="policy_not_found",
+        )
+    if name in catalog.models or name in catalog.arm:
+        return Target(policy, frozenset((name,)))
+    if policy.is_alias(name):
+        return Target(policy)
+    known = ", ".join(("auto", *catalog.models))
+    raise NotFound(
+        f"The model {name[:128]!r} does not exist. Models are: {known}.", param="model", code="model_not_found"
+    )
+
+
+BYTES_PER_TOKEN = 4.0
+"""Rough, for sorting steps into classes; the planner counts better."""
+
+
+def classify(policy: Policy, facts: Facts, hints: Hints) -> StepClass:
+    """The class that the caller named, else the first whose rules hold; the last takes the rest."""
+    if hints.step is not None and (named := policy.by_name.get(hints.step)) is not None:
+        return named
+    return next(
+        (c for c in policy.classes if c.match is not None and _holds(c.match, facts, hints)), policy.classes[-1]
+    )
+
+
+def _holds(match: Match, facts: Facts, hints: Hints) -> bool:
+    expected = hints.output_tokens or facts.max_tokens or 0
+    thinks = facts.thinking in ("on", "low") or not hints.thinking.isdisjoint(("on", "low"))
+    rules = (
+        (match.step, match.step is not None and hints.step in match.step),
+        (match.tools, match.tools == (facts.tools > 0)),
+        (match.schema_, match.schema_ == facts.schema),
+        (match.image, match.image == bool(facts.images)),
+        (match.min_input_tokens, facts.input_bytes / BYTES_PER_TOKEN >= (match.min_input_tokens or 0)),
+        (match.min_output_tokens, expected >= (match.min_output_tokens or 0)),
+        (match.min_code, facts.code >= (match.min_code or 0)),
+        (match.min_non_latin, facts.non_latin >= (match.min_non_latin or 0)),
+        (match.thinking, match.thinking == thinks),
+    )
+    return any(rule is not None for rule, _ in rules) and all(holds for rule, holds in rules if rule is not None)
+
+
+def applicable(names: frozenset[str], facts: Facts) -> tuple[str, ...]:
+    """The checks among `names` that have something to judge in this step, in a fixed order."""
+    skip = set() if facts.schema else {"schema"}
+    if not facts.tools:
+        skip.add("tools")
+    return tuple(sorted(names - skip))
+
+
+def resolve(
+    wanted: Target,
+    facts: Facts,
+    hints: Hints,
+    *,
+    streamed: bool = False,
+    failed: int = 0,
+    run_retries: int = 0,
+    run_cost: float = 0.0,
+) -> Terms:
+    """Policy, class and hints as one set of terms.
+
+    `failed` counts the answers to this step that the caller already refused, `run_retries` and `run_cost` what the run
+    has used. Raises BudgetExhausted where the run may not spend any more.
+    """
+    policy, step_class = wanted.policy, classify(wanted.policy, facts, hints)
+    preference = policy.prefer.get(hints.prefer) if hints.prefer else None
+
+    def said(name: str) -> float | None:
+        """A preference: the caller's number, what `prefer` stands for, the class's, the policy's."""
+        for source in (hints, preference, step_class, policy.objective):
+            value: float | None = getattr(source, name, None)
+            if value is not None:
+                return value
+        return None
+
+    limits = policy.constraints
+    retries = next(r for r in (hints.retries, step_class.retries, policy.retries) if r is not None)
+    verify, checks, rates = _verification(policy, step_class, facts, hints, streamed)
+    hold = policy.hold if hints.hold is None else ("always" if hints.hold else "never")
+    return Terms(
+        policy=policy.name,
+        step_class=step_class.name,
+        accuracy=said("accuracy"),
+        failure_cost=said("failure_cost"),
+        time_value=said("time_value") or 0.0,
+        confidence=policy.objective.confidence,
+        max_attempts=1 + _retries_left(retries, hints, failed, run_retries),
+        verify=verify,
+        checks=checks,
+        t=rates.t,
+        f=rates.f,
+        sigma=step_class.sigma,
+        tau=step_class.tau,
+        deadline=min(d for d in (hints.deadline, limits.deadline, policy.deadline) if d is not None),
+        deadline_asked=hints.deadline is not None or limits.deadline is not None,
+        max_cost=_cap(limits.max_cost, hints, run_cost),
+        license=tuple(names for names in (limits.license, *hints.license) if names),
+        models=tuple(m for m in (limits.models, wanted.pin, *hints.models) if m is not None),
+        runtimes=tuple(r for r in (limits.runtime, *hints.runtime) if r is not None),
+        regions=limits.regions,
+        thinking=tuple(
+            t for t in (policy.thinking, *(frozenset((m,)) for m in sorted(hints.thinking))) if t is not None
+        ),
+        language=hints.language,
+        hold=hold if streamed else "never",
+        output_q50=step_class.output.q50,
+        output_q90=step_class.output.q90,
+        output_hint=hints.output_tokens,
+    )
+
+
+def _retries_left(retries: int, hints: Hints, failed: int, run_retries: int) -> int:
+    """Attempts that may follow this one: of the step's own, and of the run's."""
+    left = max(0, retries - failed)
+    if hints.run_retries is None:
+        return left
+    if failed and run_retries >= hints.run_retries:
+        raise BudgetExhausted(
+            f"The run has used its {hints.run_retries} retries, and this is another. Raise run_retries or end it.",
+            param="run_retries",
+            code="run_budget_exhausted",
+        )
+    # A step that is asked for again is a retry itself, before any that follow.
+    return min(left, max(0, hints.run_retries - run_retries - (failed > 0)))
+
+
+def _cap(limit: float | None, hints: Hints, run_cost: float) -> float | None:
+    """USD that this step may spend, or None."""
+    caps = [c for c in (limit, hints.max_cost) if c is not None]
+    if hints.run_max_cost is not None:
+        if run_cost >= hints.run_max_cost:
+            raise BudgetExhausted(
+                f"The run has spent ${run_cost:.6f} of its ${hints.run_max_cost:g}. Raise run_max_cost or end the run.",
+                param="run_max_cost",
+                code="run_budget_exhausted",
+            )
+        caps.append(hints.run_max_cost - run_cost)
+    return min(caps, default=None)
+
+
+_CALLER = Rates(t=1.0, f=0.0)
+_FORMAT = Rates()
+
+
+def _verification(
+    policy: Policy, step_class: StepClass, facts: Facts, hints: Hints, streamed: bool
+) -> tuple[Literal["none", "caller", "checks"], tuple[str, ...], Rates]:
+    """Who judges, which checks run, and how far the set can be believed.
+
+    t multiplies over the set (each check may refuse a right answer); f is that of the keenest check, since format
+    checks tend to miss the same wrong answers.
+    """
+    verify = next(v for v in (hints.verify, step_class.verify, policy.verify) if v is not None)
+    known = {**policy.rates, **step_class.rates}
+    if verify == "caller":
+        return "caller", (), known.get("caller", _CALLER)
+    if verify == "none":
+        return "none", (), Rates(t=1.0, f=1.0)
+    assert not isinstance(verify, str)
+    checks = applicable(frozenset(verify), facts)
+    held = policy.hold != "never" if hints.hold is None else hints.hold
+    if not checks or (streamed and not held):
+        return "none", checks, Rates(t=1.0, f=1.0)
+    rates = [known.get(name, _FORMAT) for name in checks]  # type: ignore[call-overload]
+    return "checks", checks, Rates(t=prod(r.t for r in rates), f=min(r.f for r in rates))

@@ -1,0 +1,84 @@
+"""The seam to models: one Protocol, one call, one reply."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+import msgspec
+
+from router.catalog import Deployment
+from router.errors import UpstreamFault
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One attempt at one deployment."""
+
+    deployment: Deployment
+    body: bytes
+    """The JSON body, model name and thinking parameters already those of the deployment."""
+    stream: bool
+    connect_s: float = 5.0
+    """Seconds to connect."""
+    idle_s: float = 60.0
+    """Seconds between two reads, after which the attempt has failed.
+
+    Where `stream` is off, the headers come only with the finished answer, and that wait is the caller's to bound."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Extra headers from Turnout itself (trace context); never the caller's."""
+
+
+class Reply(Protocol):
+    """An upstream's answer whose headers have arrived and whose body is still to be read."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole decoded body.
+
+        Raises UpstreamFault: `too_large` over `limit` bytes, `truncated`, `reset`, `timeout`, `invalid_body`.
+        """
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, non-empty pieces. Raises UpstreamFault as `read`."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of the connection: kept for reuse if the body was read to its end, closed otherwise. Never raises."""
+        ...
+
+
+class Upstream(Protocol):
+    """Sends calls. An implementation never retries, follows redirects, or reads the environment for proxies."""
+
+    async def send(self, call: Call) -> Reply:
+        """Returns once the response headers have arrived, whatever the status.
+
+        Raises UpstreamFault: `connect`, `reset`, `timeout`, `invalid_body` for what is not HTTP, `auth` for a missing
+        key. A cancelled call closes its connection.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Ready:
+    """A reply that is all there already."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status, self.headers, self._body = status, headers, body
+
+    async def read(self, limit: int) -> bytes:
+        if len(self._body) > limit:
+            raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
+        return self._body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        if self._body:
+            yield self._body
+
+    async def close(self) -> None:
+        pass

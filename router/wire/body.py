@@ -1,0 +1,136 @@
+"""Reads a request body strictly: one JSON object in UTF-8, no key twice, not nested too deeply.
+
+Only the top level is taken apart; what lies below stays as the bytes that came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+import msgspec
+
+from router.errors import BadRequest
+
+MAX_DEPTH = 64
+_BOM = b"\xef\xbb\xbf"
+_TO_PARENTHESES = bytes.maketrans(b"[{]}", b"(())")
+_NO_BRACKETS = bytes(c for c in range(256) if c not in b"[{]}")
+_PATH = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
+_TYPES = {
+    "str": "a string",
+    "int": "a whole number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+class _Key:
+    """A top-level key. Two are never equal, so that a key given twice shows."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+_FIELDS = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=lambda kind, text: _Key(text))
+
+
+def read(body: bytes) -> dict[str, msgspec.Raw]:
+    """The top-level members in the order they came. Raises BadRequest.
+
+    Below the top level a key given twice is not looked for, and nesting is for `refuse_nesting` to find.
+    """
+    if body.startswith(_BOM):
+        refuse_body("The body starts with a byte order mark. Send plain UTF-8.")
+    try:
+        body.decode()
+        pairs = _FIELDS.decode(body)
+    except UnicodeDecodeError as error:
+        refuse_body(f"The body is not valid UTF-8 (byte {error.start}).")
+    except RecursionError:
+        refuse_body(f"The body is nested too deeply. At most {MAX_DEPTH} levels are allowed.")
+    except msgspec.ValidationError:
+        refuse_body("The body must be a JSON object.")
+    except msgspec.DecodeError as error:
+        refuse_body(_malformed(str(error), body))
+    fields: dict[str, msgspec.Raw] = {}
+    for key, value in pairs.items():
+        fields[key.text] = value
+    if len(fields) != len(pairs):
+        twice = _twice([key.text for key in pairs])
+        raise BadRequest(f"{twice} is given twice. Send it once.", param=twice)
+    return fields
+
+
+def _malformed(reason: str, body: bytes) -> str:
+    if "truncated" in reason:
+        reason = "it ends too early" if body.strip() else "it is empty"
+        if body.rstrip().endswith(b"}"):
+            reason += r", or a \ud800-\udfff escape stands without its pair"
+        return f"The body is not valid JSON: {reason}."
+    return f"The body is not valid JSON: {reason.removeprefix('JSON is malformed: ')}."
+
+
+def _twice(names: list[str]) -> str:
+    seen: set[str] = set()
+    return next(n for n in names if n in seen or seen.add(n))[:64]  # type: ignore[func-returns-value]
+
+
+def refuse_body(message: str) -> NoReturn:
+    raise BadRequest(message, code="invalid_json")
+
+
+def refuse(param: str, rule: str) -> NoReturn:
+    """`rule` completes a sentence that begins with the field: `must be a number`."""
+    raise BadRequest(f"{param} {rule}.", param=param)
+
+
+def decode(decoder: msgspec.json.Decoder[Any], raw: bytes | msgspec.Raw, param: str) -> Any:
+    """`raw` as the decoder's type. Raises BadRequest naming the member inside `param` that is wrong."""
+    try:
+        return decoder.decode(raw)
+    except RecursionError:
+        refuse(param, f"is nested too deeply, at most {MAX_DEPTH} levels are allowed")
+    except msgspec.DecodeError as error:
+        text, path = _PATH.match(str(error)).groups()  # type: ignore[union-attr]
+        refuse(param + (path or ""), _plain(text))
+
+
+def _plain(reason: str) -> str:
+    """msgspec's words in ours: "Expected `str`, got `int`" → "must be a string"."""
+    if found := re.match(r"Expected `([a-z |]+)`, got", reason):
+        return "must be " + " or ".join(_TYPES.get(kind, kind) for kind in found[1].split(" | "))
+    if found := re.match(r"Object missing required field `(\w+)`", reason):
+        return f"lacks {found[1]}"
+    return f"cannot be read ({reason})"
+
+
+def closers(text: bytes) -> int:
+    """Closing brackets in `text`, those inside strings included: no JSON is nested deeper than that."""
+    return text.count(b"}") + text.count(b"]")
+
+
+def too_deep(text: bytes, levels: int = MAX_DEPTH) -> bool:
+    """Whether valid JSON is nested more than `levels` deep. Linear in its length, without recursion.
+
+    Strings are cut out: with escaped backslashes and quotes gone, every quote left opens or closes one. Then each pass
+    takes away the innermost brackets.
+    """
+    if closers(text) <= levels:
+        return False
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(text.split(b'"')[::2]).translate(_TO_PARENTHESES, _NO_BRACKETS)
+    for _ in range(levels):
+        brackets = brackets.replace(b"()", b"")
+    return bool(brackets)
+
+
+def refuse_nesting(text: bytes, param: str, above: int = 1) -> None:
+    """Raises BadRequest where `text`, which itself lies `above` levels down, goes deeper than the body may."""
+    if too_deep(text, MAX_DEPTH - above):
+        refuse(param, f"is nested too deeply, at most {MAX_DEPTH} levels are allowed")

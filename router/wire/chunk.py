@@ -1,0 +1,151 @@
+"""Reads the events of a streamed answer: one by one before the commit point, by searching bytes after it.
+
+A search for a key cannot be fooled by text: inside a JSON string every quote is escaped, so `"usage"` with bare quotes
+and a colon behind it is a key. Line breaks are escaped too, so a line that begins with `data:` begins an event's data.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from router.errors import UpstreamFault
+from router.wire import sse, usage
+from router.wire.usage import Usage
+
+
+class Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+
+
+class Custom(msgspec.Struct):
+    name: str | None = None
+    input: str | None = None
+
+
+class Call(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: Function | None = None
+    custom: Custom | None = None
+
+
+class Delta(msgspec.Struct):
+    content: Any = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+    reasoning_details: Any = None
+    refusal: Any = None
+    tool_calls: list[Call] | None = None
+    function_call: Function | None = None
+    audio: Any = None
+
+    def filled(self) -> bool:
+        """Whether it carries anything of an answer."""
+        values = (self.content, self.reasoning, self.reasoning_content, self.refusal, self.tool_calls)
+        return any(values) or bool(self.reasoning_details or self.function_call or self.audio)
+
+
+class Choice(msgspec.Struct):
+    index: int = 0
+    delta: Delta | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct):
+    choices: list[Choice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a block of events tells of the answer's end."""
+
+    finish_reason: str | None = None
+    finishes: int = 0
+    """Choices that end in the block."""
+    has_usage: bool = False
+    has_error: bool = False
+    done: bool = False
+
+
+_CHUNK = msgspec.json.Decoder(Chunk)
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]{1,64})"')
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_ERROR = re.compile(rb'"error"\s*:\s*[^\sn]')
+_DONE = re.compile(rb"(?:^|[\r\n])data:\s*\[DONE\]")
+_NOTHING = Seen()
+
+
+def decode(data: bytes) -> Chunk:
+    """Raises UpstreamFault: `invalid_body` for what is no chunk, `error_object` for an error in its place."""
+    try:
+        chunk: Chunk = _CHUNK.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UpstreamFault("invalid_body", "The upstream sent an event that is no chat completion chunk.") from None
+    if chunk.error:
+        raise UpstreamFault("error_object", "The upstream reported an error in its answer.")
+    return chunk
+
+
+def commits(block: bytes) -> bool:
+    """Whether any event carries content, reasoning, a refusal or a tool call. Raises UpstreamFault as `decode`."""
+    return any(
+        choice.delta is not None and choice.delta.filled()
+        for data in sse.events(block)
+        if not sse.is_done(data)
+        for choice in decode(data).choices or ()
+    )
+
+
+def scan(block: bytes) -> Seen:
+    """What `block` says of the end, without decoding any of it; called for all that is relayed."""
+    finish = _FINISH.findall(block)
+    has_usage = _USAGE.search(block) is not None
+    has_error = _ERROR.search(block) is not None and _is_error(block)
+    done = b"[DONE]" in block and _DONE.search(block) is not None
+    if not (finish or has_usage or has_error or done):
+        return _NOTHING
+    reason = finish[-1].decode("utf-8", "replace") if finish else None
+    return Seen(reason, len(finish), has_usage, has_error, done)
+
+
+def _is_error(block: bytes) -> bool:
+    """Whether an event is an error, rather than a chunk with a member of that name further down."""
+    for data in sse.events(block):
+        if _ERROR.search(data):
+            try:
+                if _CHUNK.decode(data).error:
+                    return True
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return True
+    return False
+
+
+def cut_usage(block: bytes, *, keep: bool) -> tuple[bytes, Usage | None]:
+    """`block` without the chunk that carries usage alone, unless `keep`, and the last usage reported in it.
+
+    Usage on a chunk that also has choices is read and stays; all other bytes stay as they are.
+    """
+    found: Usage | None = None
+    kept: list[bytes] = []
+    for event in sse.blocks(block):
+        alone = False
+        if _USAGE.search(event):
+            said, alone = _usage(sse.data(event))
+            found = said or found
+        if keep or not alone:
+            kept.append(event)
+    return (block if keep else b"".join(kept)), found
+
+
+def _usage(data: bytes | None) -> tuple[Usage | None, bool]:
+    """The usage of one event, and whether it has nothing else."""
+    try:
+        chunk = _CHUNK.decode(data or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, False
+    return usage.from_wire(chunk.usage), not chunk.choices and chunk.usage is not None and not chunk.error

@@ -1,0 +1,43 @@
+"""What holds for every test: nothing leaves this machine, and the environment of whoever runs them does not matter."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+
+import pytest
+from hypothesis import settings
+
+# A shared machine is no clock, and a failure in CI must be there again at home.
+settings.register_profile("turnout", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("turnout")
+
+
+def stay_here(event: str, arguments: tuple[object, ...]) -> None:
+    """Audit hook: raises RuntimeError on a connection to another machine, so that no test reaches a real model."""
+    if event != "socket.connect":
+        return
+    sock, address = arguments
+    if not isinstance(sock, socket.socket) or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = str(address[0]) if isinstance(address, tuple) else ""
+    try:
+        local = ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise RuntimeError(f"a test would connect to {host}")
+
+
+def pytest_configure() -> None:
+    sys.addaudithook(stay_here)
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting, model key or proxy of the person who runs the tests reaches them."""
+    for name in os.environ:
+        if name.startswith("TURNOUT_") or name.endswith("_API_KEY") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)

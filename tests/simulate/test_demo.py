@@ -1,0 +1,112 @@
+"""The demo as a whole: real processes, the real SDK, one table."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import OpenAI
+from rich.console import Console
+
+from router.errors import ConfigError
+from router.simulate import demo
+from router.simulate.server import listen
+from tests.simulate.conftest import CATALOG
+
+POLICIES = CATALOG.parent
+
+
+def free_port() -> int:
+    with listen("127.0.0.1", 0) as sock:
+        port: int = sock.getsockname()[1]
+    return port
+
+
+def played(**more: Any) -> tuple[str, list[Mapping[str, Any]]]:
+    """What the demo printed, and the decisions it showed."""
+    decisions: list[Mapping[str, Any]] = []
+    out = io.StringIO()
+    demo.run(
+        catalog=CATALOG,
+        policies=more.pop("policies", POLICIES),
+        show=lambda _, decision: decisions.append(decision),
+        console=Console(file=out, width=140),
+        environment=os.environ,
+        exit=True,
+        port=more.pop("port", None) or free_port(),
+        **more,
+    )
+    return out.getvalue(), decisions
+
+
+def test_the_same_seed_gives_the_same_table() -> None:
+    """Two runs print the same, byte for byte: five lanes, the comparison, three decisions."""
+    first, decisions = played(steps=24)
+    second, again = played(steps=24)
+    assert first == second
+    for lane in demo.lanes():
+        assert lane.title in first
+    assert first.count("Against ") == 4
+    assert [d["chosen"]["arms"] for d in decisions] == [d["chosen"]["arms"] for d in again]
+    assert [d["step_class"] for d in decisions] == ["code", "reasoning", "vision"]
+    assert " 0.00 \n" not in first
+
+
+def test_a_taken_port_is_said_before_anything_starts() -> None:
+    """One sentence that names the port."""
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"127.0.0.1:{port}: cannot be bound"):
+            played(steps=6, port=port)
+
+
+def test_a_router_that_does_not_start_is_explained(tmp_path: Path) -> None:
+    """Its last words, and nothing is left running."""
+    (tmp_path / "default.yaml").write_text("version: 1\nname: default\nclasses: []\n")
+    with pytest.raises(ConfigError, match=r"Turnout ended with status 2: .*default\.yaml"):
+        played(steps=6, policies=tmp_path)
+
+
+DRIVER = """
+import os, sys
+from pathlib import Path
+from rich.console import Console
+from router.simulate import demo
+demo.run(catalog=Path(sys.argv[1]), policies=Path(sys.argv[1]).parent, show=lambda console, decision: None,
+         console=Console(), environment=os.environ, steps=6, port=int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_keeps_serving_until_it_is_told_to_end(number: signal.Signals) -> None:
+    """After the table the address answers; a signal ends all processes, with status 0 and without a traceback."""
+    port = free_port()
+    arguments = [sys.executable, "-c", DRIVER, str(CATALOG), str(port)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            printed = ""
+            while "Ctrl-C" not in printed:
+                line = process.stdout.readline()
+                assert line, process.stderr.read()
+                printed += line
+            with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0, timeout=20) as client:
+                answer = client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Hello"}])
+                assert answer.choices[0].message.content
+            assert f"http://127.0.0.1:{port}/metrics" in printed and "/v1/route" in printed
+            began = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(timeout=15) == 0
+            assert time.monotonic() - began < 8
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
+    listen("127.0.0.1", port).close()  # nobody holds it any more

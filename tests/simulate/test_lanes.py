@@ -1,0 +1,126 @@
+"""The demo's jobs and lanes: the same terms for all, honest hints, retries that end where they should."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from router import hints as known
+from router.catalog import Catalog
+from router.simulate.lanes import Agent, Lane, cascade, fixed, hints
+from router.simulate.workload import PROFILES, RUN_LENGTH, Job, jobs
+from tests.simulate.conftest import NEMOTRON, QWEN, Models
+from tests.simulate.test_server import ledger
+
+STRONG = "qwen3.5-397b"
+
+
+def small(count: int, *classes: str) -> list[Job]:
+    """The first jobs of some classes, without the megabyte contexts."""
+    return [j for j in jobs(400, 7) if j.task.step_class in classes][:count]
+
+
+def test_jobs_come_in_the_stated_shares() -> None:
+    """Each profile has its share, runs have their length, ids are unique, and the seed decides the order."""
+    work = jobs(300, 7)
+    shares = Counter(j.profile for j in work)
+    assert {p: shares[p] for p in PROFILES} == {p: 3 * p.share for p in PROFILES}
+    assert set(Counter(j.run for j in work).values()) == {RUN_LENGTH}
+    assert len({j.task.id for j in work}) == len(work)
+    assert work == jobs(300, 7) != jobs(300, 8)
+    assert {j.profile for j in jobs(40, 7)} >= {p for p in PROFILES if p.share >= 5}
+
+
+def test_prompts_name_their_task_and_no_lane() -> None:
+    """The task's line and question are in the last message; pictures are attached; long contexts are long."""
+    for job in jobs(120, 7):
+        text = str(job.messages())
+        assert f"Task {job.task.id}" in text
+        assert ("image_url" in text) == (job.task.step_class == "vision")
+        assert (len(text) > 1_000_000) == (job.task.step_class == "long_context")
+
+
+def test_hints_are_ones_that_turnout_knows() -> None:
+    """Every job's hints are valid; a format check is left to the router, a caller's verdict counts the attempts."""
+    for job in jobs(100, 7):
+        said = known.read([("turnout.", hints(job, job.task.id, 1))])
+        assert (said.step, said.retries, said.accuracy) == (
+            job.task.step_class,
+            job.profile.retries,
+            job.profile.accuracy,
+        )
+        assert said.attempt == (None if job.profile.verify == "format" else 1)
+        assert said.verify == (None if job.profile.verify == "format" else job.profile.verify)
+
+
+async def worked(models: Models, lane: Lane, work: list[Job]) -> tuple[dict[str, bool], dict[str, Any]]:
+    """What a lane's agent says of its jobs, and the ledger's entries by step."""
+    async with models() as clients:
+        agent = Agent(lane, clients)
+        right = await asyncio.gather(*(agent.work(job) for job in work))
+        solved = {job.task.id: success for job, success in zip(work, right, strict=True)}
+        return solved, (await ledger(clients[QWEN], lane=lane.name)).get(lane.name, {})
+
+
+async def test_an_agent_retries_until_it_is_right(models: Models) -> None:
+    """With its own test an agent stops at the first right answer or when its retries are used up; both happen."""
+    work = small(25, "code", "reasoning", "multilingual", "long_output", "chat")
+    solved, entries = await worked(models, fixed(NEMOTRON, "N"), work)
+    for job in work:
+        rights = [e["right"] for e in entries[job.task.id]]
+        assert solved[job.task.id] == rights[-1]
+        assert not any(rights[:-1])
+        assert len(rights) <= 1 + job.profile.retries
+        assert rights[-1] or len(rights) == 1 + job.profile.retries
+    assert set(solved.values()) == {True, False}
+    assert max(len(e) for e in entries.values()) == 3
+
+
+async def test_a_format_check_hardly_sees_wrong_content(models: Models) -> None:
+    """Orders that fit the schema are taken, right or wrong; only broken ones are asked for again."""
+    work = small(40, "structured")
+    solved, entries = await worked(models, fixed(QWEN, "Q"), work)
+    for job in work:
+        forms = [e["form"] for e in entries[job.task.id]]
+        assert solved[job.task.id] == (forms[-1] == "right")
+        assert len(forms) == 1 or forms[0] in ("empty", "refusal", "malformed")
+    assert any(e[-1]["form"] == "wrong" for e in entries.values())
+
+
+async def test_a_tool_step_is_two_steps(models: Models) -> None:
+    """First the right calls, then the answer from what the tool said; without the calls there is no second step."""
+    work = small(25, "tool_use")
+    solved, entries = await worked(models, fixed(QWEN, "Q"), work)
+    turns = {job.task.id: [s for s in entries if s.partition("+")[0] == job.task.id] for job in work}
+    for job in work:
+        first, *second = sorted(turns[job.task.id])
+        assert first == job.task.id
+        assert bool(second) == entries[first][-1]["right"]
+        assert solved[job.task.id] == (bool(second) and entries[second[0]][-1]["right"])
+    assert {s.partition("+")[2] for s in entries} == {"", "1", "2"}
+    assert set(solved.values()) == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("lane", "arms"),
+    [
+        (fixed(NEMOTRON, "N"), set()),
+        (cascade(NEMOTRON, STRONG, "C"), {f"{STRONG}/on"}),
+    ],
+)
+async def test_pictures_need_a_model_that_sees(models: Models, lane: Lane, arms: set[str]) -> None:
+    """A refused step fails without a cost; the cascade sends pictures to the strong model."""
+    solved, entries = await worked(models, lane, small(6, "vision"))
+    assert {e["arm"] for attempts in entries.values() for e in attempts} == arms
+    assert any(solved.values()) == bool(arms)
+
+
+async def test_a_cascade_escalates(catalog: Catalog, models: Models) -> None:
+    """Cheap first, strong for every retry."""
+    _, entries = await worked(models, cascade(NEMOTRON, STRONG, "C"), small(15, "code"))
+    for attempts in entries.values():
+        assert [e["arm"] for e in attempts] == [f"{NEMOTRON}/on", f"{STRONG}/on", f"{STRONG}/on"][: len(attempts)]
+    assert max(map(len, entries.values())) > 1

@@ -1,0 +1,218 @@
+"""The metrics as Prometheus reads them: names, labels, what one outcome moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from router.metrics import CONTENT_TYPE, MAX_CLASSES, SECONDS, TOKENS, Metrics, p_bin
+from router.outcome import Attempt, CheckResult, Outcome
+
+GOOD, BAD = CheckResult("length", True), CheckResult("schema", False)
+BOUNDED = {
+    *("model", "deployment", "step_class", "policy", "status", "error_type", "token_type", "reason", "attempt", "outcome"),
+    *("source", "p_bin", "consumer", "le"),
+}
+
+
+def attempt(model: str = "n", position: int = 0, **changes: Any) -> Attempt:
+    fields = {"arm": f"{model}/off", "deployment": "d", "started": 0.0, "seconds": 1.5, "input_tokens": 100}
+    return Attempt(model=model, position=position, **{**fields, "output_tokens": 40, "cost_usd": 0.25, **changes})
+
+
+def outcome(*attempts: Attempt, **changes: Any) -> Outcome:
+    base: dict[str, Any] = {
+        **{"decision_id": "dec_1", "key_id": "key", "policy": "default", "step_class": "code", "stream": False},
+        **{"seconds": 2.0, "overhead_s": 0.0001, "status": 200, "result": "returned", "decision": decision()},
+    }
+    return Outcome(attempts=attempts, **{**base, **changes})
+
+
+def decision(model: str = "n", p: float = 0.75, met: bool = True) -> Any:
+    """As much of a decision as the metrics look at."""
+    chosen = SimpleNamespace(attempts=(SimpleNamespace(model=model),), p_success=p)
+    return SimpleNamespace(chosen=chosen, kind="failure_cost", accuracy_met=met)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    found = Metrics()
+    found.declare(("n", "q"), {"default": ("code", "rest"), "cost-first": ("rest",)})
+    return found
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Everything exposed, read back by a strict OpenMetrics parser; creation times left out."""
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples if not s.name.endswith("_created")
+    }
+
+
+def moved(metrics: Metrics, *outcomes: Outcome) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """What these outcomes change, buckets left out."""
+    before = samples(metrics)
+    for one in outcomes:
+        metrics.observe(one)
+    after = samples(metrics)
+    return {k: v - before.get(k, 0.0) for k, v in after.items() if v != before.get(k, 0.0) and not k[0].endswith("_bucket")}
+
+
+def at(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    return name, frozenset(labels.items())
+
+
+def test_what_is_rendered_is_openmetrics(metrics: Metrics) -> None:
+    """Ended as the format demands, and called what it is."""
+    metrics.observe(outcome(attempt(first_token_s=0.1), attempt(position=1, fault="reset")))
+    metrics.policy_loaded.labels("default").set(1.7e9)
+    metrics.breaker.labels("n:d").set(2)
+    metrics.inflight.labels("n:d").set(1)
+    metrics.observer_errors.labels("journal").inc()
+    metrics.config_errors.inc()
+    assert metrics.render().endswith(b"# EOF\n") and "openmetrics-text; version=1.0.0" in CONTENT_TYPE
+    labels = {label for _, pairs in samples(metrics) for label, _ in pairs}
+    assert labels <= BOUNDED
+
+
+def test_every_pair_of_model_and_class_is_there_from_the_start(metrics: Metrics) -> None:
+    """At zero, so that `increase()` sees the first event."""
+    found = samples(metrics)
+    for model in ("n", "q"):
+        for policy, step_class in (("default", "code"), ("default", "rest"), ("cost-first", "rest")):
+            where = {"model": model, "step_class": step_class}
+            assert found[at("turnout_cost_usd_total", **where, policy=policy)] == 0
+            assert found[at("turnout_output_tokens_count", **where)] == 0
+            assert found[at("turnout_retries_total", **where, reason="rejected")] == 0
+            assert found[at("turnout_accuracy_unmet_total", step_class=step_class, policy=policy)] == 0
+            for result, source in (("accepted", "checks"), ("rejected", "checks"), ("returned", "none")):
+                judged = {"attempt": "1", "outcome": result, "source": source, "policy": policy}
+                assert found[at("turnout_outcomes_total", **where, **judged)] == 0
+    assert at("turnout_cost_usd_total", model="n", step_class="code", policy="cost-first") not in found
+
+
+def test_one_plain_answer(metrics: Metrics) -> None:
+    """Exactly this moves."""
+    where = {"model": "n", "step_class": "code"}
+    client = {"model": "n", "deployment": "d", "error_type": ""}
+    assert moved(metrics, outcome(attempt())) == {
+        at("gen_ai_server_request_duration_seconds_count", step_class="code", status="200"): 1,
+        at("gen_ai_server_request_duration_seconds_sum", step_class="code", status="200"): 2.0,
+        at("gen_ai_client_operation_duration_seconds_count", **client): 1,
+        at("gen_ai_client_operation_duration_seconds_sum", **client): 1.5,
+        at("gen_ai_client_token_usage_tokens_total", model="n", deployment="d", token_type="input"): 100,
+        at("gen_ai_client_token_usage_tokens_total", model="n", deployment="d", token_type="output"): 40,
+        at("turnout_decisions_total", **where, reason="failure_cost", policy="default"): 1,
+        at("turnout_predicted_success_total", step_class="code", p_bin="0.7"): 1,
+        at("turnout_decision_overhead_seconds_count"): 1,
+        at("turnout_decision_overhead_seconds_sum"): 0.0001,
+        at("turnout_outcomes_total", **where, attempt="1", outcome="returned", source="none", policy="default"): 1,
+        at("turnout_cost_usd_total", **where, policy="default"): 0.25,
+        at("turnout_output_tokens_count", **where): 1,
+        at("turnout_output_tokens_sum", **where): 40,
+    }
+
+
+def by(found: dict[tuple[str, frozenset[tuple[str, str]]], float], name: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """The samples of one metric by some of its labels."""
+    return {tuple(dict(pairs)[x] for x in labels): v for (n, pairs), v in found.items() if n == name}
+
+
+def test_a_rejected_answer_and_a_fault_are_retried_for_different_reasons(metrics: Metrics) -> None:
+    """And each attempt's outcome says who judged it."""
+    walked = (
+        attempt(checks=(GOOD, BAD)),
+        attempt("q", 1, fault="reset", input_tokens=0, output_tokens=0, cost_usd=0.0),
+        attempt("n", 1, checks=(GOOD,)),
+    )
+    found = moved(metrics, outcome(*walked, result="accepted"))
+    assert by(found, "turnout_outcomes_total", "model", "attempt", "outcome", "source") == {
+        ("n", "1", "rejected", "checks"): 1,
+        ("q", "later", "reset", "upstream"): 1,
+        ("n", "later", "accepted", "checks"): 1,
+    }
+    assert by(found, "turnout_retries_total", "model", "reason") == {("q", "rejected"): 1, ("n", "fault"): 1}
+    assert by(found, "turnout_cost_usd_total", "model") == {("n",): 0.5}
+    assert by(found, "turnout_output_tokens_count", "model") == {("n",): 2}
+    assert "turnout_retry_budget_exhausted_total" not in {name for name, _ in found}
+
+
+def test_a_step_that_the_caller_asks_for_again_is_no_first_attempt(metrics: Metrics) -> None:
+    """Its first call is a retry, and the caller the reason."""
+    found = moved(metrics, outcome(attempt(), again=True))
+    assert by(found, "turnout_outcomes_total", "attempt") == {("later",): 1}
+    assert by(found, "turnout_retries_total", "reason") == {("caller",): 1}
+
+
+def test_a_step_that_ends_rejected_and_one_whose_accuracy_no_plan_met_are_counted(metrics: Metrics) -> None:
+    """The two ways in which a policy asks too much of its models."""
+    found = moved(metrics, outcome(attempt(checks=(BAD,)), result="rejected", decision=decision(met=False)))
+    assert found[at("turnout_retry_budget_exhausted_total", step_class="code")] == 1
+    assert found[at("turnout_accuracy_unmet_total", step_class="code", policy="default")] == 1
+
+
+def test_the_first_token_is_timed_from_the_callers_request(metrics: Metrics) -> None:
+    """What came before, failed attempts included, is part of the caller's wait."""
+    walked = (attempt(fault="connect"), attempt("q", started=3.0, first_token_s=0.5))
+    found = moved(metrics, outcome(*walked))
+    assert by(found, "gen_ai_server_time_to_first_token_seconds_sum", "model") == {("q",): 3.5}
+
+
+def test_a_step_without_a_decision_moves_only_what_the_caller_saw(metrics: Metrics) -> None:
+    """A request refused for what it says: no plan, no attempt."""
+    found = moved(metrics, outcome(decision=None, policy="", step_class="none", status=400, result="error"))
+    assert found == {
+        at("gen_ai_server_request_duration_seconds_count", step_class="none", status="400"): 1,
+        at("gen_ai_server_request_duration_seconds_sum", step_class="none", status="400"): 2.0,
+    }
+
+
+def test_at_most_twenty_classes_have_a_label_of_their_own() -> None:
+    """Those that come later, over all policies and reloads, and those that nobody declared, share one."""
+    metrics = Metrics()
+    metrics.declare(("n",), {"a": [f"c{i}" for i in range(MAX_CLASSES)], "b": ["c0", "late"]})
+    metrics.declare(("n",), {"c": ["later"]})
+    for name in ("c0", f"c{MAX_CLASSES - 1}", "late", "later", "unheard-of", "none"):
+        metrics.observe(outcome(attempt(), step_class=name))
+    classes = by(samples(metrics), "gen_ai_server_request_duration_seconds_count", "step_class")
+    assert classes == {("c0",): 1, (f"c{MAX_CLASSES - 1}",): 1, ("other",): 3, ("none",): 1}
+    every = {dict(pairs).get("step_class") for _, pairs in samples(metrics)} - {None}
+    assert len(every) == MAX_CLASSES + 2
+
+
+def test_no_identity_is_a_label(metrics: Metrics) -> None:
+    """Ids of runs, steps, keys, decisions and traces are without bound, and nobody else's business."""
+    secrets = {"decision_id": "dec_zzz", "key_id": "key_zzz", "run_id": "run_zzz", "step_id": "step_zzz", "trace_id": "t_zzz"}
+    metrics.observe(outcome(attempt(), **secrets))
+    assert b"zzz" not in metrics.render()
+
+
+@pytest.mark.parametrize(("p", "edge"), [(0.0, "0.0"), (0.0999, "0.0"), (0.1, "0.1"), (0.75, "0.7"), (0.9, "0.9"), (1.0, "0.9")])
+def test_a_probability_falls_into_its_tenth(p: float, edge: str) -> None:
+    """Named by its lower edge; certainty is in the last."""
+    assert p_bin(p) == edge
+
+
+def test_buckets_are_fine_enough() -> None:
+    """Seconds double from 10 ms; tokens grow by the root of two up to 131,072."""
+    assert all(b == pytest.approx(2 * a) for a, b in zip(SECONDS, SECONDS[1:], strict=False))
+    assert (TOKENS[0], TOKENS[-1]) == (16, 131_072)
+    assert all(1.38 < b / a < 1.46 for a, b in zip(TOKENS, TOKENS[1:], strict=False))
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    """And every one that is documented exists."""
+    text = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text()
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    found = {}
+    for collector in Metrics().registry._collector_to_names:
+        family = next(iter(collector.collect()))
+        suffix = "_total" if family.type == "counter" else ""
+        found[family.name + suffix] = collector._labelnames
+    assert set(rows) == set(found)
+    for name, labels in found.items():
+        assert set(rows[name].split("|")[2].replace("`", "").replace(",", " ").split()) == set(labels or "-"), name
