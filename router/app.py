@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -58,9 +58,13 @@ def create_app(
     *,
     upstream: Upstream | None = None,
     store: Store | None = None,
+    observers: Mapping[str, Callable[[Outcome], None]] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Turnout:
-    """The whole proxy. Tests pass a scripted `upstream` or their own `store` and `clock`. Raises ConfigError."""
+    """The whole proxy. Tests pass a scripted `upstream` or their own `store` and `clock`. Raises ConfigError.
+
+    `observers` are told of every outcome beside those that are built in.
+    """
     metrics = Metrics()
     health = Health(clock)
     inflight: Counter[str] = Counter()
@@ -89,7 +93,8 @@ def create_app(
         store=store,
         tools=Tools(upstream, health, inflight, settings, clock),
         observers=Observers(
-            {"beliefs": learn, "metrics": metrics.observe}, lambda name: metrics.observer_errors.labels(name).inc()
+            {"beliefs": learn, "metrics": metrics.observe, **(observers or {})},
+            lambda name: metrics.observer_errors.labels(name).inc(),
         ),
     )
     keys = Keys(settings.api_keys)

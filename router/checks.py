@@ -21,6 +21,11 @@ Check = Callable[[Choice, StepRequest], str | None]
 
 _HEAD = 200
 """Characters at the start of a text in which a refusal shows."""
+_CUES = tuple(
+    "can't|cannot|can not|won't|will not|able to| must | have to | not comfortable | not willing "
+    "|kann |je ne |puedo |posso |consigo |не могу |抱歉|对不起|對不起|申し訳|すみません|죄송".split("|")
+)
+"""One of these is in every text that `_REFUSAL` matches; looking for them first costs a twentieth."""
 _LEAKED = re.compile(r"<tool_?calls?>|<function=|<\|tool_call|\[TOOL_CALLS\]|<｜tool▁call", re.IGNORECASE)
 """Tool calls written as text, in the formats of Qwen, Nemotron, Llama, Mistral and DeepSeek."""
 _REFUSAL = re.compile(
@@ -43,10 +48,9 @@ _REFUSAL = re.compile(
             r"(?:申し訳|すみません)[^。]{0,40}(?:お手伝い|お答え|対応|提供)[^。]{0,12}(?:できません|かねます)",
             r"죄송[^.]{0,40}(?:도와|제공|답변)[^.]{0,12}수 없",
         )
-    ),
-    re.IGNORECASE,
+    )
 )
-"""Plain refusals in English, German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese and Korean."""
+"""Plain refusals, in lower case: en, de, fr, es, pt, it, ru, zh, ja, ko."""
 
 
 def judge(answer: Answer, request: StepRequest, names: Iterable[str]) -> tuple[CheckResult, ...]:
@@ -147,8 +151,9 @@ def _refusal(choice: Choice, request: StepRequest) -> str | None:
         return "stopped by a content filter"
     if choice.tool_calls:
         return None
-    head = choice.content[:_HEAD].replace("\u2019", "'")
-    return "the text reads as a refusal" if _REFUSAL.search(head) else None
+    head = choice.content[:_HEAD].replace("\u2019", "'").lower()
+    refused = any(cue in head for cue in _CUES) and _REFUSAL.search(head) is not None
+    return "the text reads as a refusal" if refused else None
 
 
 _CHECKS: dict[str, tuple[Callable[[Choice, StepRequest], bool], Check]] = {

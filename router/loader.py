@@ -56,3 +56,8 @@ def load_litellm() -> Any:
 def litellm_upstream(keys: Mapping[str, str]) -> LiteLLMUpstream:
     """The client for deployments with a `litellm_provider`; `keys` is the environment. Loads litellm."""
     return LiteLLMUpstream(keys, load_litellm())
+
+
+def demo() -> Any:
+    """The module of the demo; it brings the openai SDK, which no server needs."""
+    return importlib.import_module("router.simulate.demo")

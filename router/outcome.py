@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -94,3 +95,22 @@ class Outcome(msgspec.Struct, frozen=True):
         """Attempts beyond the step's first: positions of the plan after the first, and a caller's asking again."""
         positions = {a.position for a in self.attempts}
         return max(0, len(positions) - 1) + (1 if self.again and positions else 0)
+
+
+NOTHING: Mapping[str, int] = {}
+
+
+class Recall(msgspec.Struct, frozen=True):
+    """What is known of a step and its run before this request."""
+
+    answered: tuple[tuple[str, ...], ...] = ()
+    """For each request for this very step whose answer went out whole, in order: the arms that answered, the one whose
+    answer went out last, those that the checks rejected before it."""
+    delivered: bool = False
+    """Whether the last request for this step ended with an answer that went out whole."""
+    run_retries: int = 0
+    """Further attempts that the run has used."""
+    run_cost: float = 0.0
+    """USD that the run has spent."""
+    warm: Mapping[str, int] = NOTHING
+    """Model → input tokens of the run that its prompt cache is likely to hold."""

@@ -100,6 +100,11 @@ class Match(Strict):
     thinking: bool | None = None
     """Whether the caller asks for thinking."""
 
+    @cached_property
+    def given(self) -> tuple[tuple[str, object], ...]:
+        """The rules that are given, by name: all that has to be looked at."""
+        return tuple((name, value) for name in type(self).model_fields if (value := getattr(self, name)) is not None)
+
 
 class StepClass(Strict):
     name: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from router.errors import UpstreamFault
+from router.step import StepRequest
 from router.upstream.base import Reply
 from router.wire import chunk as wire_chunk
 from router.wire import sse
@@ -22,36 +23,65 @@ DRAIN_S = 0.25
 T = TypeVar("T")
 
 
+class Whole(NamedTuple):
+    """A stream that was read to its end, the injected usage chunk taken out."""
+
+    body: bytes
+    usage: Usage | None
+
+
 class Live:
     """A stream past its commit point. `head` is to be sent first, then what `rest` yields."""
 
-    def __init__(self, reply: Reply, splitter: sse.Splitter, chunks: AsyncIterator[bytes], show_usage: bool) -> None:
-        self._reply, self._splitter, self._chunks, self._show_usage = reply, splitter, chunks, show_usage
+    def __init__(self, reply: Reply, request: StepRequest) -> None:
+        self._reply, self._chunks, self._splitter = reply, reply.chunks(), sse.Splitter()
+        self._show_usage, self._choices = request.include_usage, request.n
+        self._finishes = 0
+        self._failure: UpstreamFault | None = None
         self.head = b""
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
         self.done = False
         self.bytes_out = 0
 
+    async def begin(self) -> Whole | None:
+        """Reads up to the commit point. Returns the stream where it ended without any content.
+
+        Raises UpstreamFault where what comes is not a chat stream, or an error, or breaks off.
+        """
+        held: list[bytes] = []
+        async for data in self._chunks:
+            block = self._splitter.feed(data)
+            if not block:
+                continue
+            held.append(block)
+            if wire_chunk.commits(block):
+                self.head = self._take(b"".join(held))
+                if self._failure is not None:
+                    raise self._failure  # nothing has gone out yet
+                return None
+            if wire_chunk.scan(block).done:
+                break
+        body = self._take(b"".join(held)) + self._tail()
+        self._check_end()
+        return Whole(body, self.usage)
+
     async def rest(self) -> AsyncIterator[bytes]:
         """Complete events as they arrive, the injected usage chunk taken out.
 
-        Raises UpstreamFault `truncated` where the upstream ends without a finish reason, and whatever the reply raises.
+        Raises UpstreamFault `error_object` and `truncated` once all that came before has been yielded, and whatever the
+        reply raises.
         """
-        if not self.done:
-            async for data in self._chunks:
-                block = self._take(self._splitter.feed(data))
-                if block:
-                    yield block
-                if self.done:
-                    break
-        if self.finish_reason is None:
-            raise UpstreamFault("truncated", "The upstream ended its answer before it was complete.")
-        if self._splitter.rest:
-            # The last event had no blank line behind it: whole all the same, since a finish reason came.
-            block = self._take(self._splitter.flush())
+        while not self.done and (data := await anext(self._chunks, None)) is not None:
+            block = self._take(self._splitter.feed(data))
             if block:
                 yield block
+            if self._failure is not None:
+                raise self._failure
+        block = self._tail()
+        self._check_end()
+        if block:
+            yield block
 
     async def close(self) -> None:
         """Lets go of the upstream; waits a moment for the end of a finished body, to keep the connection."""
@@ -64,15 +94,34 @@ class Live:
                 pass
         await self._reply.close()
 
+    def _tail(self) -> bytes:
+        """What is left at the end: an event without a blank line behind it, whole all the same if it ends the answer."""
+        return b"" if self.done else self._take(self._splitter.flush())
+
+    def _check_end(self) -> None:
+        """Raises UpstreamFault where the answer is not complete: [DONE], or without it all choices, must have come."""
+        if self._failure is None and (self.finish_reason is None or not (self.done or self._finishes >= self._choices)):
+            self._failure = _truncated()
+        if self._failure is not None:
+            raise self._failure
+
     def _take(self, block: bytes) -> bytes:
-        """Notes what `block` tells of the end, and returns what the caller is to see of it."""
+        """Notes what `block` tells of the end, and returns what the caller is to see of it.
+
+        Of a failure it is what came before; a [DONE] that comes too early must not pass for the end.
+        """
         if not block:
             return block
         seen = wire_chunk.scan(block)
         if seen.finish_reason is not None:
             self.finish_reason = seen.finish_reason
+            self._finishes += seen.finishes
         if seen.has_error:
-            raise UpstreamFault("error_object", "The upstream reported an error in the middle of its answer.")
+            self._failure = UpstreamFault("error_object", "The upstream reported an error in the middle of its answer.")
+            block = wire_chunk.before(block, wire_chunk.is_error)
+        elif seen.done and self.finish_reason is None:
+            self._failure = _truncated()
+            block = wire_chunk.before(block, sse.is_done)
         if seen.has_usage:
             block, usage = wire_chunk.cut_usage(block, keep=self._show_usage)
             self.usage = usage or self.usage
@@ -81,31 +130,13 @@ class Live:
         return block
 
 
-async def open_stream(reply: Reply, show_usage: bool) -> Live | bytes:
-    """Reads up to the commit point. Returns the whole body where it ended without any content.
-
-    Raises UpstreamFault where what comes is not a chat stream, or an error.
-    """
-    splitter, chunks = sse.Splitter(), reply.chunks()
-    live = Live(reply, splitter, chunks, show_usage)
-    held: list[bytes] = []
-    async for data in chunks:
-        block = splitter.feed(data)
-        if not block:
-            continue
-        held.append(block)
-        if wire_chunk.commits(block):
-            live.head = live._take(b"".join(held))
-            return live
-        if wire_chunk.scan(block).done:
-            break
-    held.append(splitter.flush())
-    return b"".join(held)
+def _truncated() -> UpstreamFault:
+    return UpstreamFault("truncated", "The upstream ended its answer before it was complete.")
 
 
-async def collect(reply: Reply, show_usage: bool, limit: int) -> tuple[bytes, Usage | None]:
-    """The whole stream and its usage, for an answer that is held. Raises UpstreamFault as `Live.rest` does."""
-    live = Live(reply, sse.Splitter(), reply.chunks(), show_usage)
+async def collect(reply: Reply, request: StepRequest, limit: int) -> Whole:
+    """The whole stream, for an answer that is held. Raises UpstreamFault as `Live.rest` does."""
+    live = Live(reply, request)
     parts, size = [], 0
     async for block in live.rest():
         parts.append(block)
@@ -113,7 +144,7 @@ async def collect(reply: Reply, show_usage: bool, limit: int) -> tuple[bytes, Us
         if size > limit:
             raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
     await live.close()
-    return b"".join(parts), live.usage
+    return Whole(b"".join(parts), live.usage)
 
 
 async def meanwhile(work: Awaitable[T], every: float, tell: Callable[[], Awaitable[Any]]) -> T:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -109,21 +109,28 @@ def classify(policy: Policy, facts: Facts, hints: Hints) -> StepClass:
     )
 
 
+_THINKS = frozenset({"on", "low"})
+_RULES: dict[str, Callable[[Any, Facts, Hints], bool]] = {
+    "step": lambda names, facts, hints: hints.step in names,
+    "tools": lambda wanted, facts, hints: wanted == (facts.tools > 0),
+    "schema_": lambda wanted, facts, hints: wanted == facts.schema,
+    "image": lambda wanted, facts, hints: wanted == bool(facts.images),
+    "min_input_tokens": lambda least, facts, hints: facts.input_bytes / BYTES_PER_TOKEN >= least,
+    "min_output_tokens": lambda least, facts, hints: (hints.output_tokens or facts.max_tokens or 0) >= least,
+    "min_code": lambda least, facts, hints: facts.code >= least,
+    "min_non_latin": lambda least, facts, hints: facts.non_latin >= least,
+    "thinking": lambda wanted, facts, hints: (
+        wanted == (facts.thinking in _THINKS or not _THINKS.isdisjoint(hints.thinking))
+    ),
+}
+"""How each rule of a policy's `match` is looked at."""
+
+
 def _holds(match: Match, facts: Facts, hints: Hints) -> bool:
-    expected = hints.output_tokens or facts.max_tokens or 0
-    thinks = facts.thinking in ("on", "low") or not hints.thinking.isdisjoint(("on", "low"))
-    rules = (
-        (match.step, match.step is not None and hints.step in match.step),
-        (match.tools, match.tools == (facts.tools > 0)),
-        (match.schema_, match.schema_ == facts.schema),
-        (match.image, match.image == bool(facts.images)),
-        (match.min_input_tokens, facts.input_bytes / BYTES_PER_TOKEN >= (match.min_input_tokens or 0)),
-        (match.min_output_tokens, expected >= (match.min_output_tokens or 0)),
-        (match.min_code, facts.code >= (match.min_code or 0)),
-        (match.min_non_latin, facts.non_latin >= (match.min_non_latin or 0)),
-        (match.thinking, match.thinking == thinks),
-    )
-    return any(rule is not None for rule, _ in rules) and all(holds for rule, holds in rules if rule is not None)
+    for name, value in match.given:
+        if not _RULES[name](value, facts, hints):
+            return False
+    return bool(match.given)
 
 
 def applicable(names: frozenset[str], facts: Facts) -> tuple[str, ...]:

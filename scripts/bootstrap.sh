@@ -31,7 +31,10 @@ need_ensurepip() {
 
 find_uv() {
     uv=uv
-    uv --version >/dev/null 2>&1 && return
+    case "$(uv --version 2>/dev/null)" in
+        '' | 'uv 0.'[0-7].*) ;; # none, or one too old for this lock
+        *) return ;;
+    esac
     uv=.tools/bin/uv
     # pip goes by the system's certificates; so must the uv that it fetched.
     export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"

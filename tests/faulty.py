@@ -19,7 +19,20 @@ import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from tests.answers import ANSWERS, BOMB_BYTES, ERROR, HTML, LARGE_BYTES, LISTED, ROLE, STREAM, WORDS, chunked, completion, http
+from tests.answers import (
+    ANSWERS,
+    BOMB_BYTES,
+    ERROR,
+    HTML,
+    LARGE_BYTES,
+    LISTED,
+    ROLE,
+    STREAM,
+    WORDS,
+    chunked,
+    completion,
+    http,
+)
 
 PACKET_GAP_S = 0.02
 """Seconds between packets, so that they are read one by one."""

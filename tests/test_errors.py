@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -50,7 +51,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("kind", "status", "type_", "code"), FAULTS)
 def test_an_attempts_failure_may_be_followed_by_another(kind: str, status: int, type_: str, code: str) -> None:
-    """If none is, the caller sees a 502; a 429 of every upstream stays one, and what no model supports is the caller's."""
+    """If none does, the caller sees a 502; a 429 of every upstream stays one, what no model can do is a 400."""
     error = UpstreamFault(kind, "m", upstream_status=418, retry_after=2.5)
     assert error.retryable
     assert (error.kind, error.upstream_status, error.retry_after) == (kind, 418, 2.5)
@@ -77,3 +78,21 @@ def test_the_docstring_is_the_tree() -> None:
     """Every class is in the picture at the top of the module, and nothing else."""
     classes = {n for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, Exception)}
     assert set(re.findall(r"^\W*([A-Z]\w+?(?:Error|Fault|[a-z]))\s{2,}", errors.__doc__ or "", re.M)) == classes
+
+
+ROUTER = Path(errors.__file__).parent
+HTTP = (ROUTER.parent / "docs" / "http.md").read_text()
+
+
+def test_every_code_is_in_the_contract() -> None:
+    """Those of the classes that a caller can meet, and those that are given on the spot."""
+    classes = {c.code for c in vars(errors).values() if isinstance(c, type) and issubclass(c, TurnoutError)}
+    given = {
+        code
+        for path in ROUTER.rglob("*.py")
+        if "simulate" not in path.parts
+        for code in re.findall(r'code="([a-z_]+)"', path.read_text())
+    }
+    always_given = {"not_found", "budget_exhausted"}  # the classes' own codes, which no place leaves as they are
+    missing = {code for code in (classes | given) - always_given if f"`{code}`" not in HTTP}
+    assert given and not missing

@@ -14,7 +14,18 @@ from router.outcome import Attempt, CheckResult, Outcome
 
 GOOD, BAD = CheckResult("length", True), CheckResult("schema", False)
 BOUNDED = {
-    *("model", "deployment", "step_class", "policy", "status", "error_type", "token_type", "reason", "attempt", "outcome"),
+    *(
+        "model",
+        "deployment",
+        "step_class",
+        "policy",
+        "status",
+        "error_type",
+        "token_type",
+        "reason",
+        "attempt",
+        "outcome",
+    ),
     *("source", "p_bin", "consumer", "le"),
 }
 
@@ -49,7 +60,10 @@ def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], fl
     """Everything exposed, read back by a strict OpenMetrics parser; creation times left out."""
     families = text_string_to_metric_families(metrics.render().decode())
     return {
-        (s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples if not s.name.endswith("_created")
+        (s.name, frozenset(s.labels.items())): s.value
+        for f in families
+        for s in f.samples
+        if not s.name.endswith("_created")
     }
 
 
@@ -59,7 +73,9 @@ def moved(metrics: Metrics, *outcomes: Outcome) -> dict[tuple[str, frozenset[tup
     for one in outcomes:
         metrics.observe(one)
     after = samples(metrics)
-    return {k: v - before.get(k, 0.0) for k, v in after.items() if v != before.get(k, 0.0) and not k[0].endswith("_bucket")}
+    return {
+        k: v - before.get(k, 0.0) for k, v in after.items() if v != before.get(k, 0.0) and not k[0].endswith("_bucket")
+    }
 
 
 def at(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
@@ -117,7 +133,9 @@ def test_one_plain_answer(metrics: Metrics) -> None:
     }
 
 
-def by(found: dict[tuple[str, frozenset[tuple[str, str]]], float], name: str, *labels: str) -> dict[tuple[str, ...], float]:
+def by(
+    found: dict[tuple[str, frozenset[tuple[str, str]]], float], name: str, *labels: str
+) -> dict[tuple[str, ...], float]:
     """The samples of one metric by some of its labels."""
     return {tuple(dict(pairs)[x] for x in labels): v for (n, pairs), v in found.items() if n == name}
 
@@ -186,12 +204,20 @@ def test_at_most_twenty_classes_have_a_label_of_their_own() -> None:
 
 def test_no_identity_is_a_label(metrics: Metrics) -> None:
     """Ids of runs, steps, keys, decisions and traces are without bound, and nobody else's business."""
-    secrets = {"decision_id": "dec_zzz", "key_id": "key_zzz", "run_id": "run_zzz", "step_id": "step_zzz", "trace_id": "t_zzz"}
+    secrets = {
+        "decision_id": "dec_zzz",
+        "key_id": "key_zzz",
+        "run_id": "run_zzz",
+        "step_id": "step_zzz",
+        "trace_id": "t_zzz",
+    }
     metrics.observe(outcome(attempt(), **secrets))
     assert b"zzz" not in metrics.render()
 
 
-@pytest.mark.parametrize(("p", "edge"), [(0.0, "0.0"), (0.0999, "0.0"), (0.1, "0.1"), (0.75, "0.7"), (0.9, "0.9"), (1.0, "0.9")])
+@pytest.mark.parametrize(
+    ("p", "edge"), [(0.0, "0.0"), (0.0999, "0.0"), (0.1, "0.1"), (0.75, "0.7"), (0.9, "0.9"), (1.0, "0.9")]
+)
 def test_a_probability_falls_into_its_tenth(p: float, edge: str) -> None:
     """Named by its lower edge; certainty is in the last."""
     assert p_bin(p) == edge

@@ -23,8 +23,19 @@ CLASSES = [
     {"name": "named", "retries": 0, "verify": "caller", "rates": {"caller": {"t": 0.9, "f": 0.1}}},
     {"name": "empty", "match": {}},
     {"name": "vision", "match": {"image": True, "tools": False}},
-    {"name": "long", "match": {"min_input_tokens": 1000}, "verify": ["schema"], "rates": {"schema": {"t": 0.9, "f": 0.5}}},
-    {"name": "novel", "match": {"min_output_tokens": 20_000}, "sigma": 2.0, "tau": 0.5, "output": {"q50": 9, "q90": 10}},
+    {
+        "name": "long",
+        "match": {"min_input_tokens": 1000},
+        "verify": ["schema"],
+        "rates": {"schema": {"t": 0.9, "f": 0.5}},
+    },
+    {
+        "name": "novel",
+        "match": {"min_output_tokens": 20_000},
+        "sigma": 2.0,
+        "tau": 0.5,
+        "output": {"q50": 9, "q90": 10},
+    },
     {"name": "code", "match": {"min_code": 0.3}},
     {"name": "thinking", "match": {"thinking": True}},
     {"name": "other_script", "match": {"min_non_latin": 0.3}},
@@ -46,7 +57,9 @@ def policy(**changes: Any) -> Policy:
     return Policy.model_validate({**BASE, **changes})
 
 
-def terms(said: Hints | dict[str, Any] | None = None, facts: Facts | None = None, /, *, limits: Any = None, **more: Any) -> Terms:
+def terms(
+    said: Hints | dict[str, Any] | None = None, facts: Facts | None = None, /, *, limits: Any = None, **more: Any
+) -> Terms:
     """Of the policy under `limits` with other `policy` keys; what is left of `more` goes to `resolve`."""
     given = read_hints([("", said)]) if isinstance(said, dict) else said or Hints()
     extra = more.pop("policy", {})

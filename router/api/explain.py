@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
@@ -25,7 +25,7 @@ def routes(pipeline: Pipeline, settings: Settings, authorised: Callable[..., str
     router = APIRouter(tags=["decisions"])
 
     @router.post("/v1/route", summary="Explain a decision", openapi_extra={"requestBody": BODY})
-    async def route(request: Request, key_id: Annotated[str, Depends(authorised)]) -> dict[str, Any]:
+    async def route(request: Request, key_id: str = Depends(authorised)) -> dict[str, Any]:
         """Takes the body of a chat completion; returns the decision, every gate, and every plan. Sends nothing upstream."""
         body = await read_body(request.receive, request.headers, settings.max_body_bytes)
         return await explain(pipeline, Incoming(body, request.headers, key_id, request_id(request.headers)))

@@ -113,28 +113,27 @@ class Caller:
     async def _read(self, reply: Reply, running: Running) -> Answered | relay.Live:
         request, limit = self._request, self._tools.settings.max_answer_bytes
         if reply.status != 200:
-            raise fault.from_reply(reply.status, reply.headers, await reply.read(fault.MAX_BODY))
+            raise fault.from_reply(reply.status, reply.headers, await _refusal(reply))
         if not request.stream:
             body = await reply.read(limit)
             await reply.close()
-            return self._judge(running, body, wire_answer.from_body(body), self._checks)
+            return self._judge(running, body, wire_answer.from_body(body))
         fault.check_stream_type(reply.headers)
         if self._held:
-            body, usage = await relay.collect(reply, request.include_usage, limit)
-            return self._judge(running, body, wire_answer.from_stream(body), self._checks, usage)
-        live = await relay.open_stream(reply, request.include_usage)
-        if isinstance(live, relay.Live):
-            self.live = (running, live, self._tools.clock() - running.started)
-            return live
-        await reply.close()
-        # It ended before the commit point: emptiness is all there is to judge.
-        return self._judge(running, live, wire_answer.from_stream(live), ("nonempty",))
+            whole: relay.Whole | None = await relay.collect(reply, request, limit)
+        else:
+            live = relay.Live(reply, request)
+            whole = await live.begin()
+            if whole is None:
+                self.live = (running, live, self._tools.clock() - running.started)
+                return live
+            await live.close()
+        # All of it is here and nothing has gone out, be it that it ended before the commit point.
+        return self._judge(running, whole.body, wire_answer.from_stream(whole.body), whole.usage)
 
-    def _judge(
-        self, running: Running, body: bytes, answer: Answer, names: tuple[str, ...], usage: Usage | None = None
-    ) -> Answered:
+    def _judge(self, running: Running, body: bytes, answer: Answer, usage: Usage | None = None) -> Answered:
         """Runs the checks on a whole answer and notes the attempt."""
-        checks = judge(answer, self._request, names) if names else ()
+        checks = judge(answer, self._request, self._checks) if self._checks else ()
         self._note(
             running, status=200, usage=usage or answer.usage, size=len(body), finish_reason=answer.finish_reason, checks=checks
         )
@@ -198,3 +197,11 @@ class Caller:
                 fault=fault,
             )
         )
+
+
+async def _refusal(reply: Reply) -> bytes:
+    """What an upstream says of its refusal; nothing where that is too long or breaks off: the status says enough."""
+    try:
+        return await reply.read(fault.MAX_BODY)
+    except UpstreamFault:
+        return b""

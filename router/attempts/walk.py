@@ -19,6 +19,8 @@ from router.terms import Terms
 FAULTS_PER_POSITION = 3
 PATIENCE_FLOOR_S = 10.0
 """No attempt is given up sooner while the deadline allows it."""
+SLOW_TOKENS_PER_S, SLOW_PREFILL_PER_S = 10.0, 500.0
+"""An endpoint that writes and reads this fast is alive: the catalog's speeds are a prior, and some hosts are slow."""
 
 
 class Walk:
@@ -137,10 +139,11 @@ class Walk:
         left = self.left()
         if self._choices == 1:
             return left
+        reading = candidate.input_tokens / SLOW_PREFILL_PER_S
         if self._live:
-            expected = min(10.0 * candidate.first_token_s, self._tools.settings.first_token_timeout)
+            expected = min(10.0 * candidate.first_token_s + reading, self._tools.settings.first_token_timeout)
         else:
-            expected = 3.0 * candidate.seconds_q90
+            expected = max(3.0 * candidate.seconds_q90, reading + candidate.output_q90 / SLOW_TOKENS_PER_S)
         return min(max(PATIENCE_FLOOR_S, expected), max(left / 2, left - 30.0))
 
 

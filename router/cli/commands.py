@@ -216,3 +216,27 @@ def init(
         starting.Wish(provider, base_url, key_env, tuple(model or ()), prices, output, probe, force),
         os.environ,
     )
+
+
+@app.command()
+def demo(
+    ends: Annotated[bool, typer.Option("--exit", help="End after the table instead of serving on.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of every draw; the same seed prints the same table.")] = 7,
+    steps: Annotated[int, typer.Option(help="Steps in each lane.", min=12, max=100_000)] = 360,
+    port: Annotated[int, typer.Option(help="Port that Turnout serves on.", min=1, max=65535)] = 8080,
+    catalog: Catalog = None,
+    policies: Policies = None,
+) -> None:
+    """Run an agent workload through simulated models: each alone, a static cascade, and Turnout."""
+    here = settings(catalog=catalog, policies=policies)
+    loader.demo().run(
+        catalog=here.catalog_path,
+        policies=here.policies_dir,
+        show=show.decision,
+        console=OUT,
+        environment=os.environ,
+        exit=ends,
+        seed=seed,
+        steps=steps,
+        port=port,
+    )

@@ -8,7 +8,7 @@ import socket
 import uvicorn
 from rich.console import Console
 
-from router.app import create_app
+from router.app import Turnout, create_app
 from router.errors import ConfigError
 from router.settings import Settings
 
@@ -32,6 +32,26 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
+def config(app: Turnout) -> uvicorn.Config:
+    """How the application is served, by the command and in the tests."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        backlog=BACKLOG,
+        server_header=False,
+        proxy_headers=False,  # nothing here depends on the caller's address
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+
+
 def serve(settings: Settings, console: Console) -> None:
     """Serves until SIGINT or SIGTERM. Raises ConfigError before anything is bound where the files or settings are wrong."""
     settings.check_exposure()
@@ -40,24 +60,7 @@ def serve(settings: Settings, console: Console) -> None:
     welcome(settings, app.library.current, console)
     gc.collect()
     gc.freeze()  # what was built at start is never garbage; do not look at it again
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            log_level="warning",
-            backlog=BACKLOG,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=DRAIN_S,
-        )
-    )
-    server.run(sockets=[sock])
+    uvicorn.Server(config(app)).run(sockets=[sock])
 
 
 def welcome(settings: Settings, config: object, console: Console) -> None:

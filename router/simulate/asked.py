@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import msgspec
 
-from router.catalog import Mode, Model, Tokens
-from router.simulate import png, tasks
+from router.beliefs.tokens import Counts
+from router.catalog import Mode, Model
+from router.errors import BadRequest
+from router.simulate import tasks
 from router.simulate.kinds import KEY, Seen
 from router.simulate.schema import instance
 from router.simulate.world import Step
+from router.step import facts
+from router.wire import chat
 
 
 class Refused(Exception):
@@ -115,8 +118,7 @@ def read(body: bytes, model: Model, served: str, window: int) -> Asked:
     texts, images = _content(wire.messages)
     if images and "image" not in model.modalities:
         raise Refused(400, f"{served} is not a multimodal model")
-    prompt = count("\n".join(texts), model.tokens) + sum(_image_tokens(i) for i in images)
-    prompt += count(msgspec.json.encode(wire.tools).decode(), model.tokens) if wire.tools else 0
+    prompt = _count(body, model)
     results, looked_up = _results(wire.messages)
     step, question = _task(texts, len(looked_up))
     return Asked(
@@ -245,22 +247,9 @@ def _calls(wire: Wire, question: str | None, results: dict[str, int], answered: 
     return tuple(wanted if wire.parallel_tool_calls else wanted[:1])
 
 
-FOREIGN = re.compile(r"[^\x00-\u024f]+")
-FENCED = re.compile(r"```.*?```", re.DOTALL)
-
-
-def count(text: str, per: Tokens) -> int:
-    """Tokens of a text by bytes per token: fenced code, other scripts, and the rest apart."""
-    code = sum(len(block.encode()) for block in FENCED.findall(text)) if "```" in text else 0
-    foreign = 0 if text.isascii() else sum(len(run.encode()) for run in FOREIGN.findall(text))
-    latin = len(text.encode()) - code - foreign
-    return max(1, round(max(latin, 0) / per.latin + code / per.code + foreign / per.other))
-
-
-def _image_tokens(url: str) -> int:
-    """One token for 32 x 32 pixels, at least 64; 1024 where the size cannot be seen."""
+def _count(body: bytes, model: Model) -> int:
+    """Input tokens. The router's own count, so that there is nothing to correct and its choices hold in any order."""
     try:
-        _, width, height = png.look(png.from_url(url))
-    except ValueError:
-        return 1024
-    return max(64, width * height // 1024)
+        return Counts().count(model, facts(chat.parse(body)))[0]
+    except BadRequest as error:
+        raise Refused(400, error.message, param=error.param) from None

@@ -28,6 +28,7 @@ SPEED = 200.0
 """Simulated seconds in one real second."""
 RUNS_AT_ONCE = 48
 READY_S = 30.0
+PLANS_SHOWN = 7
 
 Show = Callable[[Console, Mapping[str, Any]], None]
 """Prints one decision as `/v1/route` answers it."""
@@ -54,6 +55,7 @@ def run(
     seed: int = 7,
     steps: int = 360,
     port: int = 8080,
+    speed: float = SPEED,
 ) -> None:
     """Runs the whole demo and prints its table; then keeps serving until SIGINT or SIGTERM, unless `exit`.
 
@@ -61,12 +63,13 @@ def run(
     Raises ConfigError where the port is taken or a server does not come up. All of them have ended when it returns.
     """
     listen("127.0.0.1", port).close()  # a taken port is one sentence, before anything is started
-    options = Options(seed=seed, speed=SPEED)
+    console.print("Starting the simulated models and Turnout.", style="dim")
+    options = Options(seed=seed, speed=speed)
     with contextlib.ExitStack() as stack:
         models, addresses = stack.enter_context(children.models(catalog, options, environment))
         scene = children.scene(catalog, addresses)
         turnout = stack.enter_context(children.router(scene, policies, port, environment))
-        demo = _Demo(scene, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), console)
+        demo = _Demo(scene, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), console, speed)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_interruptible(demo.play(jobs(steps, seed), seed, show, stay=not exit)))
 
@@ -81,9 +84,16 @@ async def _interruptible(work: Any) -> None:
 
 class _Demo:
     def __init__(
-        self, catalog: Catalog, addresses: Mapping[str, str], address: str, servers: Sequence[Child], console: Console
+        self,
+        catalog: Catalog,
+        addresses: Mapping[str, str],
+        address: str,
+        servers: Sequence[Child],
+        console: Console,
+        speed: float,
     ) -> None:
         self._catalog, self._address, self._servers, self._console = catalog, address, servers, console
+        self._speed = speed
         urls = {**addresses, "auto": address}
         self._http = DefaultAsyncHttpxClient(trust_env=False)  # a proxy of the shell's is not for loopback
         common: dict[str, Any] = {"api_key": "none", "max_retries": 0, "timeout": 300, "http_client": self._http}
@@ -93,13 +103,19 @@ class _Demo:
         try:
             await self._ready()
             rows = await self._compare(work, seed)
+            self._check()
             self._console.print(report.table(rows, f"{len(work)} agent steps in each lane, seed {seed}, 95% intervals"))
-            self._console.print("Seconds are simulated; cost is that of all attempts.", style="dim")
+            clock = f"Seconds are simulated, {self._speed:g} in a real one."
+            note = f"{clock} Cost and time are those of all attempts; refused requests cost nothing."
+            self._console.print(note, style="dim", highlight=False)
             for other in rows[:-1]:
                 self._console.print(report.compared(rows[-1], other), highlight=False)
             await self._explain(work, show)
             if stay:
                 await self._stay()
+        except APIError as error:
+            self._check()  # says more than a broken connection does
+            raise ConfigError("turnout demo", None, f"a server answered wrongly: {error}") from None
         finally:
             await self._http.aclose()
 
@@ -152,7 +168,7 @@ class _Demo:
         results = await asyncio.gather(*(one(run) for run in runs.values()))
         solved = {name: right for result in results for name, right in result.items()}
         entries = await self._ledger(lane.name)
-        return report.row(lane.title, report.account(entries, solved, self._catalog), seed)
+        return report.row(lane.title, report.account(entries, solved, self._catalog), seed, agent.refused)
 
     async def _ledger(self, lane: str) -> Mapping[str, Any]:
         """Step → entries, of one lane."""
@@ -173,7 +189,7 @@ class _Demo:
             body = {"model": "auto", "messages": job.messages(), "turnout": hints(job, f"explained-{job.task.id}", 1)}
             decision: Any = await self._clients["auto"].post("/route", body=body, cast_to=object)
             self._console.rule(f"[bold]{job.task.id}[/bold]: {_terms(job)}", align="left")
-            show(self._console, decision)
+            show(self._console, _shortened(decision))
 
     async def _stay(self) -> None:
         root = self._address.removesuffix("/v1")
@@ -187,6 +203,14 @@ class _Demo:
         while True:
             self._check()
             await asyncio.sleep(0.5)
+
+
+def _shortened(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """The decision with no more of the frontier than the plans around the chosen one."""
+    plans = decision["frontier"]
+    at = next((i for i, p in enumerate(plans) if p["arms"] == decision["chosen"]["arms"]), 0)
+    start = max(0, min(at - PLANS_SHOWN // 2, len(plans) - PLANS_SHOWN))
+    return {**decision, "frontier": plans[start : start + PLANS_SHOWN]}
 
 
 def _terms(job: Job) -> str:

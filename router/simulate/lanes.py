@@ -57,6 +57,8 @@ class Agent:
 
     def __init__(self, lane: Lane, clients: Mapping[str, AsyncOpenAI]) -> None:
         self._lane, self._clients = lane, clients
+        self.refused = 0
+        """Requests that were answered with an error."""
 
     async def work(self, job: Job) -> bool:
         """Whether the job ended in the right answer."""
@@ -84,7 +86,8 @@ class Agent:
             try:
                 reply = await self._ask(job, step_id, messages, attempt)
             except APIError:
-                continue  # the model cannot take the step, or failed: that attempt is gone
+                self.refused += 1  # the model cannot take the step, or failed: that attempt is gone
+                continue
             if accept(reply):
                 break
         return reply
@@ -119,7 +122,8 @@ def hints(job: Job, step_id: str, attempt: int) -> dict[str, Any]:
     }
     if profile.verify != "format":
         said |= {"verify": profile.verify, "attempt": attempt}
-    if profile.accuracy is not None:
+    if profile.accuracy is not None and attempt == 1:
+        # Asked of all tries together; said again, it would be asked of what is left of them alone.
         said["accuracy"] = profile.accuracy
     if profile.output_tokens is not None:
         said["output_tokens"] = profile.output_tokens

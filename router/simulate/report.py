@@ -43,6 +43,8 @@ class Row(msgspec.Struct, frozen=True):
     """Mean of one job, simulated."""
     attempts: float
     """Mean answers of one job."""
+    refused: int
+    """Requests that were answered with an error."""
 
 
 def account(
@@ -65,7 +67,7 @@ def account(
     return [Done(success, *spent.get(job, (0.0, 0.0, 0))) for job, success in solved.items()]
 
 
-def row(title: str, done: Sequence[Done], seed: int) -> Row:
+def row(title: str, done: Sequence[Done], seed: int, refused: int = 0) -> Row:
     """The lane's numbers. Bootstrap over jobs, the same resamples in all lanes of one size."""
     n = len(done)
     samples = [Random(seed * 1000 + i).choices(done, k=n) for i in range(RESAMPLES)]
@@ -75,6 +77,7 @@ def row(title: str, done: Sequence[Done], seed: int) -> Row:
         _bootstrap(done, samples, _cost_per_success),
         _bootstrap(done, samples, _mean_seconds),
         sum(d.attempts for d in done) / n,
+        refused,
     )
 
 
@@ -104,7 +107,7 @@ def table(rows: Sequence[Row], title: str) -> Table:
     """All lanes side by side."""
     made = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
     made.add_column("lane")
-    for name in ("success %", "USD per success", "seconds", "attempts"):
+    for name in ("success %", "USD per success", "seconds", "attempts", "refused"):
         made.add_column(name, justify="right")
     for r in rows:
         made.add_row(
@@ -113,6 +116,7 @@ def table(rows: Sequence[Row], title: str) -> Table:
             _shown(r.cost_per_success, 1, 5),
             _shown(r.seconds, 1, 1),
             f"{r.attempts:.2f}",
+            str(r.refused),
         )
     return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SYMBOLS = b"{}()[]<>;=_/\\|&*+#$^~`@%"
+_SYMBOLS = b"{}()[]<>;=_/\\|&*+#$^~@%"
 _OTHERS = bytes(c for c in range(256) if c not in _SYMBOLS)
 _PROSE, _CODE = 0.03, 0.12
 """Shares of symbols at and below which a text is prose, and at and above which it is code."""

@@ -7,8 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from router.outcome import Outcome
-from router.store.base import Recall
+from router.outcome import Outcome, Recall
 
 WARM_S = 300.0
 """Seconds for which a prompt cache is taken to hold a run's prefix: the usual life of provider caches."""

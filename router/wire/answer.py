@@ -69,7 +69,7 @@ _BODY = msgspec.json.Decoder(_Body)
 
 
 def from_body(body: bytes) -> Answer:
-    """Raises UpstreamFault: `invalid_body` for no chat.completion, `error_object` for an error, `empty` for no choice."""
+    """Raises UpstreamFault: `invalid_body` for no chat.completion, `error_object` for an error, `empty`."""
     try:
         read = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -9,8 +9,8 @@ import msgspec
 
 from router import hints
 from router.hints import Hints
+from router.outcome import Recall
 from router.step import StepRequest
-from router.store.base import Recall
 
 SESSIONS = ("x-session-id", "session-id", "session_id", "x-session-affinity", "x-claude-code-session-id")
 """Headers in which coding agents name their session; the run where no hint does."""

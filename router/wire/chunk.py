@@ -7,6 +7,7 @@ and a colon behind it is a key. Line breaks are escaped too, so a line that begi
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -77,6 +78,7 @@ _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]{1,64})"')
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _ERROR = re.compile(rb'"error"\s*:\s*[^\sn]')
 _DONE = re.compile(rb"(?:^|[\r\n])data:\s*\[DONE\]")
+_ENDS = (b"\n\n", b"\r\r", b"\n\r\n")
 _NOTHING = Seen()
 
 
@@ -105,7 +107,7 @@ def scan(block: bytes) -> Seen:
     """What `block` says of the end, without decoding any of it; called for all that is relayed."""
     finish = _FINISH.findall(block)
     has_usage = _USAGE.search(block) is not None
-    has_error = _ERROR.search(block) is not None and _is_error(block)
+    has_error = _ERROR.search(block) is not None and any(map(is_error, sse.events(block)))
     done = b"[DONE]" in block and _DONE.search(block) is not None
     if not (finish or has_usage or has_error or done):
         return _NOTHING
@@ -113,16 +115,24 @@ def scan(block: bytes) -> Seen:
     return Seen(reason, len(finish), has_usage, has_error, done)
 
 
-def _is_error(block: bytes) -> bool:
-    """Whether an event is an error, rather than a chunk with a member of that name further down."""
-    for data in sse.events(block):
-        if _ERROR.search(data):
-            try:
-                if _CHUNK.decode(data).error:
-                    return True
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return True
-    return False
+def is_error(data: bytes) -> bool:
+    """Whether an event's data is an error, rather than a chunk with a member of that name further down."""
+    if not _ERROR.search(data):
+        return False
+    try:
+        return bool(_CHUNK.decode(data).error)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
+
+
+def before(block: bytes, ends: Callable[[bytes], bool]) -> bytes:
+    """The events of `block` that come before the first whose data `ends` is true of."""
+    kept: list[bytes] = []
+    for event in sse.blocks(block):
+        if (data := sse.data(event)) is not None and ends(data):
+            break
+        kept.append(event)
+    return b"".join(kept)
 
 
 def cut_usage(block: bytes, *, keep: bool) -> tuple[bytes, Usage | None]:
@@ -130,9 +140,14 @@ def cut_usage(block: bytes, *, keep: bool) -> tuple[bytes, Usage | None]:
 
     Usage on a chunk that also has choices is read and stays; all other bytes stay as they are.
     """
+    first = _USAGE.search(block)
+    if first is None:
+        return block, None
     found: Usage | None = None
-    kept: list[bytes] = []
-    for event in sse.blocks(block):
+    # Usage comes at the end of a stream; the events before the one that has it are left alone.
+    start = max((at + len(end) for end in _ENDS if (at := block.rfind(end, 0, first.start())) >= 0), default=0)
+    kept: list[bytes] = [block[:start]]
+    for event in sse.blocks(block[start:]):
         alone = False
         if _USAGE.search(event):
             said, alone = _usage(sse.data(event))

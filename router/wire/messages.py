@@ -85,7 +85,7 @@ def _parts(content: bytes, param: str, images: list[image.Size]) -> int:
     refuse_nesting(content, param, above=3)
     size = 0
     for i, part in enumerate(decode(_PARTS, content, param)):
-        if part.type == "text" and bytes(part.text[:1]) != b'"':
+        if part.type == "text" and bytes(part.text)[:1] != b'"':
             refuse(f"{param}[{i}].text", "must be a string")
         if part.type == "image_url":
             url = _url(bytes(part.image_url), f"{param}[{i}].image_url")

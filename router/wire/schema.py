@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -21,6 +20,10 @@ _CACHED = 65_536
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 _OPTIONS = jsonschema_rs.FancyRegexOptions(
     backtrack_limit=BACKTRACKS, size_limit=PATTERN_SIZE, dfa_size_limit=PATTERN_SIZE
+)
+_GAVE_UP = (
+    jsonschema_rs.ValidationErrorKind.BacktrackLimitExceeded,
+    jsonschema_rs.ValidationErrorKind.RegexEngineFailure,
 )
 
 Schema = jsonschema_rs.Validator
@@ -50,7 +53,7 @@ def violation(schema: Schema, value: Any) -> str | None:
     try:
         schema.validate(value)
     except jsonschema_rs.ValidationError as error:
-        if error.kind.name == "pattern" and "executing regex" in error.message:
+        if isinstance(error.kind, _GAVE_UP):
             return None
         path = "/".join(str(step) for step in error.schema_path)
         return f"breaks the schema at /{path[:200]}"
@@ -60,7 +63,7 @@ def violation(schema: Schema, value: Any) -> str | None:
 
 
 class _Expansion:
-    """Counts subschemas as a validator meets them. A reference back to an open one costs nothing: it remembers those."""
+    """Counts subschemas as a validator meets them. A reference back to an open one is free: validators remember it."""
 
     def __init__(self, root: Any) -> None:
         self._root = root

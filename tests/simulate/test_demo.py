@@ -41,6 +41,7 @@ def played(**more: Any) -> tuple[str, list[Mapping[str, Any]]]:
         console=Console(file=out, width=140),
         environment=os.environ,
         exit=True,
+        speed=2_000.0,
         port=more.pop("port", None) or free_port(),
         **more,
     )
@@ -57,7 +58,9 @@ def test_the_same_seed_gives_the_same_table() -> None:
     assert first.count("Against ") == 4
     assert [d["chosen"]["arms"] for d in decisions] == [d["chosen"]["arms"] for d in again]
     assert [d["step_class"] for d in decisions] == ["code", "reasoning", "vision"]
-    assert " 0.00 \n" not in first
+    lines = {line.split("  ")[0]: line.split() for line in first.splitlines()}
+    assert lines["Turnout: auto"][-1] == "0"  # no request was refused
+    assert lines["always Nemotron 3 Super"][-1] != "0"  # pictures were
 
 
 def test_a_taken_port_is_said_before_anything_starts() -> None:
@@ -81,7 +84,7 @@ from pathlib import Path
 from rich.console import Console
 from router.simulate import demo
 demo.run(catalog=Path(sys.argv[1]), policies=Path(sys.argv[1]).parent, show=lambda console, decision: None,
-         console=Console(), environment=os.environ, steps=6, port=int(sys.argv[2]))
+         console=Console(), environment=os.environ, steps=6, port=int(sys.argv[2]), speed=2_000.0)
 """
 
 

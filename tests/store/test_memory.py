@@ -1,4 +1,4 @@
-"""What is remembered of a step and its run, and what the caller refuses by asking again: one store, several requests."""
+"""What is remembered of a step and its run, and what the caller refuses by asking again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from router.hints import Hints
-from router.outcome import Attempt, CheckResult, Outcome
-from router.store.base import Recall
+from router.outcome import Attempt, CheckResult, Outcome, Recall
 from router.store.memory import LONGEST, WARM_S, MemoryStore
 from router.wire import ask
 
@@ -47,7 +46,13 @@ class World:
     async def record(self, attempts: tuple[Attempt | str, ...], **changes: Any) -> None:
         made = tuple(attempt(a, i) if isinstance(a, str) else a for i, a in enumerate(attempts))
         fields: dict[str, Any] = {"step_id": "step", "status": 200, "result": "returned", "seconds": 1.0}
-        base: dict[str, Any] = {"decision_id": "dec", "key_id": "key", "policy": "p", "step_class": "c", "stream": False}
+        base: dict[str, Any] = {
+            "decision_id": "dec",
+            "key_id": "key",
+            "policy": "p",
+            "step_class": "c",
+            "stream": False,
+        }
         await self.store.record(Outcome(attempts=made, overhead_s=0.0, **{**base, **fields, **changes}))
 
 
@@ -76,7 +81,8 @@ async def test_an_attempt_without_an_answer_teaches_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "lost", [{"status": 502, "result": "error"}, {"status": 504, "result": "error"}, {"status": 499, "result": "disconnected"}]
+    "lost",
+    [{"status": 502, "result": "error"}, {"status": 504, "result": "error"}, {"status": 499, "result": "disconnected"}],
 )
 async def test_an_answer_that_did_not_arrive_is_not_refused(lost: dict[str, Any]) -> None:
     """Sent again, the step is where it was, whether the caller's library or its author sends it."""

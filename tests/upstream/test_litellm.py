@@ -16,7 +16,7 @@ from router.loader import LITELLM_ENVIRONMENT, load_litellm
 from router.upstream import LiteLLMUpstream
 from router.upstream.base import Call
 from router.wire import fault as wire_fault
-from tests.faulty import closed_url
+from tests.faulty import Faulty, closed_url
 from tests.upstream.messages_server import CONTENT, ERRORS, MessagesServer, serving
 
 # litellm's own types; it silences this itself, but the tests' filters come after its.
@@ -319,3 +319,31 @@ async def test_the_limit_of_a_read(server: MessagesServer, client: LiteLLMUpstre
         with pytest.raises(UpstreamFault) as caught:
             await reply.read(100)
         assert caught.value.kind == "too_large"
+
+
+async def test_a_provider_with_a_package_of_its_own(litellm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the openai package too an answer arrives, a stream that is cut is a fault, and closing closes."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-other")  # without a key in the catalog, litellm looks for the usual one
+    client = LiteLLMUpstream({}, litellm)
+    async with Faulty() as server:
+        fields = {"name": "d", "litellm_provider": "openai", "api_base": server.url, "prices": Prices(input=1, output=1)}
+
+        def sent(model: str, stream: bool) -> Call:
+            body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "stream": stream}).encode()
+            return Call(Deployment.model_validate(fields | {"model": model}), body, stream, idle_s=2.0)
+
+        body = await answered(client, sent("good", False))
+        assert body["choices"][0]["message"]["content"] == "All is well."
+        assert server.seen[0].headers["authorization"] == "Bearer sk-other"
+        events = await streamed(client, sent("good-stream", True))
+        text = "".join(choice["delta"].get("content", "") for event in events for choice in event["choices"])
+        assert text == "All is well."
+        for model in ("no-finish", "close-mid"):
+            with pytest.raises(UpstreamFault) as caught:
+                await (await client.send(sent(model, True))).read(MB)
+            assert caught.value.kind == "truncated"
+        reply = await client.send(sent("silent-mid", True))
+        await anext(reply.chunks())
+        await reply.close()
+        await server.until(lambda: server.aborts == 1)
+    await client.close()

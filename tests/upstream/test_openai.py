@@ -1,72 +1,18 @@
-"""The byte pass-through against an upstream that fails in every way, on real sockets."""
+"""The byte pass-through: what goes out, and that what comes back is what was sent."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import ssl
-import subprocess
-import tracemalloc
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from router import __version__
-from router.deployment import Deployment, Prices
 from router.errors import UpstreamFault
-from router.upstream import openai
-from router.upstream.base import Call, Reply
-from router.upstream.openai import OpenAIUpstream
+from router.upstream import OpenAIUpstream, openai
+from router.upstream.base import Call
 from tests import answers
 from tests.faulty import Faulty, closed_url
-
-MB = 1_000_000
-SECRETS = ("127.0.0.1", "localhost", "sk-secret", "engine died", "SSH", "/v1")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Faulty]:
-    async with Faulty() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[OpenAIUpstream]:
-    upstream = OpenAIUpstream({"KEY": "sk-secret"})
-    yield upstream
-    await upstream.close()
-
-
-def deployed(url: str, **fields: object) -> Deployment:
-    return Deployment.model_validate(
-        {"name": "d", "model": "m", "base_url": url, "prices": Prices(input=1, output=1), **fields}
-    )
-
-
-def call(url: str, model: str, *, stream: bool = False, idle_s: float = 5.0, **fields: object) -> Call:
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}).encode()
-    return Call(deployed(url, **fields), body, stream, connect_s=2.0, idle_s=idle_s)
-
-
-async def gathered(reply: Reply) -> bytes:
-    return b"".join([piece async for piece in reply.chunks()])
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    """A server's TLS with a certificate for 127.0.0.1 that only itself vouches for."""
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
-    options = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run([*command.split(), *options], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return context
-
-
-def quiet(fault: UpstreamFault) -> bool:
-    """Whether the fault says nothing of hosts, keys or what the upstream said, and keeps what caused it."""
-    return not any(secret in fault.message for secret in SECRETS)
+from tests.upstream.calls import MB, call, deployed, gathered
 
 
 async def test_a_call_goes_out_as_it_was_given(server: Faulty, client: OpenAIUpstream) -> None:
@@ -206,104 +152,6 @@ async def test_a_piece_is_handed_on_before_the_next_has_come(server: Faulty, cli
     await reply.close()
 
 
-# name, streamed, while "send" or "read", kind
-FAULTS = [
-    ("reset", False, "send", "reset"),
-    ("hang-up", False, "send", "reset"),
-    ("not-http", False, "send", "invalid_body"),
-    ("long-header", False, "send", "invalid_body"),
-    ("hang", True, "send", "timeout"),
-    ("reset-mid", True, "read", "truncated"),
-    ("close-mid", True, "read", "truncated"),
-    ("truncated", False, "read", "truncated"),
-    ("bad-chunk", True, "read", "invalid_body"),
-    ("silent-mid", True, "read", "timeout"),
-    ("silent-body", False, "read", "timeout"),
-]
-
-
-@pytest.mark.parametrize(("name", "stream", "phase", "kind"), FAULTS)
-async def test_a_failure_is_told_by_kind_and_nothing_else(
-    server: Faulty, client: OpenAIUpstream, name: str, stream: bool, phase: str, kind: str
-) -> None:
-    """Every way to fail has its kind, a message without secrets, its cause, and leaves no connection open."""
-    sent = call(server.url, name, stream=stream, idle_s=0.2, api_key_env="KEY")
-    if phase == "send":
-        with pytest.raises(UpstreamFault) as caught:
-            await client.send(sent)
-    else:
-        reply = await client.send(sent)
-        with pytest.raises(UpstreamFault) as caught:
-            await (gathered(reply) if stream else reply.read(MB))
-        await reply.close()
-    assert caught.value.kind == kind
-    assert caught.value.retryable
-    assert quiet(caught.value)
-    assert caught.value.__cause__ is not None
-    await server.until(lambda: server.open == 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("gzip-cut", "truncated"), ("gzip-lie", "invalid_body"), ("brotli", "invalid_body"), ("gzip-bomb", "too_large")],
-)
-async def test_a_body_that_cannot_be_decoded_is_a_failure(
-    server: Faulty, client: OpenAIUpstream, name: str, kind: str
-) -> None:
-    """Compressed data that ends early, is none, is of another kind, or swells."""
-    reply = await client.send(call(server.url, name))
-    with pytest.raises(UpstreamFault) as caught:
-        await reply.read(MB)
-    assert caught.value.kind == kind
-    assert quiet(caught.value)
-    await reply.close()
-
-
-async def test_nobody_there_is_a_connect_fault(client: OpenAIUpstream) -> None:
-    """A refused connection."""
-    with pytest.raises(UpstreamFault) as caught:
-        await client.send(call(closed_url(), "good"))
-    assert caught.value.kind == "connect"
-    assert quiet(caught.value)
-    assert caught.value.__cause__ is not None
-
-
-async def test_a_certificate_that_nobody_signed_is_refused(client: OpenAIUpstream, tmp_path: Path) -> None:
-    """TLS is verified, always: a self-signed server is a connect fault and sees no request."""
-    context = self_signed(tmp_path)
-    async with Faulty(tls=context) as server:
-        with pytest.raises(UpstreamFault) as caught:
-            await client.send(call(server.url, "good", api_key_env="KEY"))
-        assert caught.value.kind == "connect"
-        assert "certificate" in caught.value.message
-        assert quiet(caught.value)
-        assert server.requests == 0
-
-
-async def test_the_limit_of_a_read_is_exact(server: Faulty, client: OpenAIUpstream) -> None:
-    """A body of the limit's size is read; one byte more is too large, and closes the connection."""
-    size = len(answers.completion())
-    for name in ("good", "gzip"):
-        reply = await client.send(call(server.url, name))
-        assert await reply.read(size) == answers.completion()
-        reply = await client.send(call(server.url, name))
-        with pytest.raises(UpstreamFault) as caught:
-            await reply.read(size - 1)
-        assert caught.value.kind == "too_large"
-
-
-async def test_a_gzip_bomb_costs_little_memory(server: Faulty, client: OpenAIUpstream) -> None:
-    """64 MB of zeros in 0.3 MB are given up at the limit, decoded a piece at a time."""
-    reply = await client.send(call(server.url, "gzip-bomb"))
-    tracemalloc.start()
-    try:
-        with pytest.raises(UpstreamFault):
-            await reply.read(MB)
-        assert tracemalloc.get_traced_memory()[1] < 8 * MB
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("name", ["large", "large-chunked"])
 async def test_a_slow_reader_misses_nothing(server: Faulty, client: OpenAIUpstream, name: str) -> None:
     """What the upstream sent before it closed its side is all there, however late it is taken."""
@@ -325,146 +173,6 @@ async def test_a_slow_reader_holds_the_upstream_back(server: Faulty, client: Ope
     await anext(chunks)
     await reply.close()
     await server.until(lambda: server.aborts == 1)
-
-
-CANCELS = [
-    ("hang", False),
-    ("hang", True),
-    ("dripped", True),
-    ("silent-body", False),
-    ("silent-mid", True),
-    ("endless", True),
-]
-
-
-@pytest.mark.parametrize(("name", "stream"), CANCELS)
-async def test_a_cancelled_call_closes_its_upstream(
-    server: Faulty, client: OpenAIUpstream, name: str, stream: bool
-) -> None:
-    """Before the headers, within them, in a body and in a silent stream: the socket is closed within a second."""
-
-    async def use() -> None:
-        reply = await client.send(call(server.url, name, stream=stream))
-        try:
-            await (gathered(reply) if stream else reply.read(MB))
-        finally:
-            await reply.close()
-
-    task = asyncio.create_task(use())
-    await server.until(lambda: server.requests == 1)
-    await asyncio.sleep(0.1)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await server.until(lambda: server.aborts == 1 and server.open == 0)
-
-
-@pytest.mark.parametrize("size", [1000, 900_000, 30 * MB])
-async def test_a_call_cancelled_while_it_is_sent_closes_its_upstream(client: OpenAIUpstream, size: int) -> None:
-    """An upstream that takes no bytes does not keep the socket open, however much is still to be written."""
-    async with Faulty(deaf=True) as server:
-        body = b'{"model": "good", "padding": "%s"}' % (b"x" * size)
-        task = asyncio.create_task(client.send(Call(deployed(server.url), body, False)))
-        await server.until(lambda: server.connections == 1)
-        await asyncio.sleep(0.1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await server.until(lambda: server.aborts == 1)
-
-
-async def test_a_call_cancelled_while_connecting_leaves_nothing(client: OpenAIUpstream) -> None:
-    """A TLS handshake that is never answered ends with the cancellation."""
-    async with Faulty(deaf=True) as server:
-        task = asyncio.create_task(client.send(call(server.url.replace("http:", "https:"), "good")))
-        await server.until(lambda: server.connections == 1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await server.until(lambda: server.aborts == 1 and server.open == 0)
-
-
-async def test_connecting_has_a_limit(client: OpenAIUpstream) -> None:
-    """It holds for all of it, TLS too, and is told as a connect fault."""
-    async with Faulty(deaf=True) as server:
-        endless = call(server.url.replace("http:", "https:"), "good")
-        with pytest.raises(UpstreamFault) as caught:
-            await client.send(Call(endless.deployment, endless.body, False, connect_s=0.2))
-        assert caught.value.kind == "connect"
-        assert "in time" in caught.value.message
-        await server.until(lambda: server.open == 0)
-
-
-async def test_closing_early_cuts_and_closing_late_keeps(server: Faulty, client: OpenAIUpstream) -> None:
-    """A reply closed before its end takes its connection with it; one read to its end leaves it for the next call."""
-    reply = await client.send(call(server.url, "endless", stream=True))
-    await anext(reply.chunks())
-    await reply.close()
-    await reply.close()
-    await server.until(lambda: server.aborts == 1)
-    for _ in range(3):
-        reply = await client.send(call(server.url, "good"))
-        await reply.read(MB)
-        await reply.close()
-    assert server.connections == 2
-
-
-async def test_a_stream_may_be_taken_up_again(server: Faulty, client: OpenAIUpstream) -> None:
-    """Leaving a loop over the pieces loses none of them."""
-    reply = await client.send(call(server.url, "good-stream", stream=True))
-    chunks, got = reply.chunks(), b""
-    async for piece in chunks:
-        got += piece
-        break
-    async for piece in chunks:
-        got += piece
-    assert got == b"".join(answers.STREAM)
-
-
-async def test_a_connection_that_went_stale_is_no_failure(client: OpenAIUpstream) -> None:
-    """An upstream that closes idle connections is called again on a new one, whenever its closing is noticed."""
-    async with Faulty(idle_close=True) as server:
-        for _ in range(20):
-            reply = await client.send(call(server.url, "good"))
-            assert await reply.read(MB) == answers.completion()
-            await reply.close()
-        assert server.requests == 20
-
-
-async def test_a_call_is_sent_again_once_and_only_on_a_used_connection(
-    server: Faulty, client: OpenAIUpstream
-) -> None:
-    """A new connection that breaks is a failure at once; a used one gets a single second try."""
-    for sent, name in ((1, "hang-up"), (2, "good"), (4, "hang-up")):
-        if name == "good":
-            await (await client.send(call(server.url, name))).read(MB)
-        else:
-            with pytest.raises(UpstreamFault) as caught:
-                await client.send(call(server.url, name))
-            assert caught.value.kind == "reset"
-        assert server.requests == sent
-
-
-async def test_a_break_after_the_upstream_has_worked_is_not_sent_again(
-    server: Faulty, client: OpenAIUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only a connection that breaks at once was stale; a later break may have cost a generation."""
-    monkeypatch.setattr(openai, "STALE_S", -1.0)
-    await (await client.send(call(server.url, "good"))).read(MB)
-    with pytest.raises(UpstreamFault):
-        await client.send(call(server.url, "hang-up"))
-    assert server.requests == 2
-
-
-async def test_a_client_can_be_closed_twice_and_used_again(server: Faulty, client: OpenAIUpstream) -> None:
-    """Closing lets go of every connection, those in use too."""
-    reply = await client.send(call(server.url, "silent-mid", stream=True))
-    await client.close()
-    await client.close()
-    await server.until(lambda: server.open == 0)
-    with pytest.raises(UpstreamFault):
-        await gathered(reply)
-    assert await (await client.send(call(server.url, "good"))).read(MB) == answers.completion()
 
 
 async def test_the_ids_an_endpoint_lists(server: Faulty, client: OpenAIUpstream) -> None:

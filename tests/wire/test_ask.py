@@ -1,4 +1,4 @@
-"""Hints from all four ways together with the sessions of coding agents. What refuses what: tests/store/test_memory.py."""
+"""Hints from all four ways, and the sessions of coding agents. What refuses what is in tests/store/test_memory.py."""
 
 from __future__ import annotations
 

@@ -70,7 +70,9 @@ def test_what_one_model_cannot_do_another_may(message: str) -> None:
 
 def test_a_full_context_keeps_its_code() -> None:
     """By code alone too, whatever the words."""
-    error = fault.from_reply(400, {}, b'{"error": {"message": "Zu lang", "code": "context_length_exceeded", "param": "messages"}}')
+    error = fault.from_reply(
+        400, {}, b'{"error": {"message": "Zu lang", "code": "context_length_exceeded", "param": "messages"}}'
+    )
     assert isinstance(error, UpstreamFault)
     assert (error.kind, error.code, error.param) == ("unsupported", "context_length_exceeded", "messages")
 
