@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from router import __version__, loader
 from router.api import explain, models, service
-from router.api.asgi import Receive, Scope, Send, request_id
+from router.api.asgi import UNFORESEEN, Gone, Receive, Scope, Send, error_headers, method_not_allowed, request_id
 from router.api.chat import ChatRoute
 from router.attempts import Tools
 from router.config import Config
@@ -47,7 +47,7 @@ class Turnout:
         self.library = library
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == CHAT and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["path"] == CHAT:
             await self._chat(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
@@ -168,15 +168,17 @@ def _rest(
 def _errors(app: FastAPI) -> None:
     """Everything that goes wrong outside the hot route, in OpenAI's shape."""
 
-    def shaped(request: Request, error: TurnoutError) -> Response:
-        headers = {"x-request-id": request_id(request.headers)}
-        if error.retry_after is not None:
-            headers["retry-after"] = str(max(1, round(error.retry_after)))
-        return Response(msgspec.json.encode(error.body()), error.status, headers, "application/json")
+    def shaped(request: Request, error: TurnoutError, more: Mapping[str, str] | None = None) -> Response:
+        headers = error_headers(error, request_id(request.headers)) | dict(more or {})
+        return Response(msgspec.json.encode(error.body()), error.status, headers)
 
     @app.exception_handler(TurnoutError)
     def told(request: Request, error: TurnoutError) -> Response:
         return shaped(request, error)
+
+    @app.exception_handler(Gone)
+    def gone(request: Request, error: Gone) -> Response:
+        return Response(status_code=499)  # nobody reads it
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -187,10 +189,10 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def other(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:
-            return shaped(request, BadRequest(f"{request.url.path} does not take {request.method}.", status=405, code="method_not_allowed"))
+            return shaped(request, method_not_allowed(request.url.path, request.method), error.headers)
         return shaped(request, NotFound(f"There is nothing at {request.url.path[:200]}.", status=error.status_code, code="unknown_path"))
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> Response:
         LOG.error("unforeseen failure", exc_info=error)
-        return shaped(request, TurnoutError("Something went wrong inside Turnout. The log says what."))
+        return shaped(request, TurnoutError(UNFORESEEN))

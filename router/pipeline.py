@@ -72,8 +72,10 @@ class Pipeline:
             raise
         finally:
             outcome = record.build(walk.attempts if walk else (), sink.committed)
-            await self._store.record(outcome)
             self._observers.tell(outcome)
+            await self._store.record(outcome)
+            if walk:
+                await walk.close()  # last, since it may wait a moment for the upstream's end
 
     async def _stream(self, live: relay.Live, walk: Walk, record: Record, sink: Sink) -> None:
         """Past the commit point: bytes go on as they come; a failure from here on is told, never mended."""
@@ -90,4 +92,3 @@ class Pipeline:
             raise walk.late() if isinstance(problem, TimeoutError) else problem
         finally:
             walk.finish(error)
-            await live.close()

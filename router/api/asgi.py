@@ -27,6 +27,9 @@ STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
 NO_BUFFER = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
 
+UNFORESEEN = "Something went wrong inside Turnout. The log says what."
+
+
 class Gone(Exception):
     """The caller left before its request was whole."""
 
@@ -72,17 +75,26 @@ def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is over the limit of {limit:,} bytes. Send less, or raise TURNOUT_MAX_BODY_BYTES.")
 
 
+def method_not_allowed(path: str, method: str) -> BadRequest:
+    return BadRequest(f"{path[:200]} does not take {method[:20]}.", status=405, code="method_not_allowed")
+
+
+def error_headers(error: TurnoutError, request: str) -> dict[str, str]:
+    headers = {"content-type": "application/json", "x-request-id": request}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after)))
+    if error.status in (408, 413):
+        headers["connection"] = "close"  # what is left of the body is not read
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return headers
+
+
 async def send_error(send: Send, error: TurnoutError, request: str, more: Headers | None = None) -> None:
     """A whole response in OpenAI's error shape."""
-    headers: Headers = [JSON_TYPE, (b"x-request-id", request.encode()), *(more or [])]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
-    if isinstance(error, BodyTooLarge) or error.status == 408:
-        headers.append((b"connection", b"close"))  # what is left of the body is not read
-    if error.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
     body = msgspec.json.encode(error.body())
-    headers.append((b"content-length", str(len(body)).encode()))
+    headers: Headers = [(name.encode(), value.encode()) for name, value in error_headers(error, request).items()]
+    headers += [*(more or []), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
-from router.api.asgi import Gone, Receive, ResponseSink, Scope, Send, header_map, read_body, request_id, send_error
+from router.api.asgi import (
+    UNFORESEEN,
+    Gone,
+    Receive,
+    ResponseSink,
+    Scope,
+    Send,
+    header_map,
+    method_not_allowed,
+    read_body,
+    request_id,
+    send_error,
+)
 from router.errors import TurnoutError
 from router.limits import Keys
 from router.pipeline import Pipeline
 from router.record import Incoming
 from router.settings import Settings
+
+LOG = logging.getLogger("turnout")
 
 
 class ChatRoute:
@@ -22,6 +37,9 @@ class ChatRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)
         request = request_id(headers)
+        if scope["method"] != "POST":
+            await send_error(send, method_not_allowed(scope["path"], scope["method"]), request, [(b"allow", b"POST")])
+            return
         try:
             key_id = self._keys.identify(headers)  # before any other work
             body = await read_body(receive, headers, self._settings.max_body_bytes)
@@ -31,7 +49,11 @@ class ChatRoute:
         except Gone:
             return
         sink = ResponseSink(send, request, self._settings.keepalive_interval)
-        await _until_left(receive, sink, self._pipeline.run(Incoming(body, headers, key_id, request), sink))
+        try:
+            await _until_left(receive, sink, self._pipeline.run(Incoming(body, headers, key_id, request), sink))
+        except Exception:  # a fault of our own: the caller still gets an answer it can read
+            LOG.exception("unforeseen failure")
+            await sink.fail(TurnoutError(UNFORESEEN))
 
 
 async def _until_left(receive: Receive, sink: ResponseSink, work: Any) -> None:

@@ -22,6 +22,10 @@ from router.wire import chat, fault
 from router.wire.answer import Answer, Usage
 
 
+FAIR_S = 10.0
+"""Silence for so long is the deployment's fault, whatever was expected of it."""
+
+
 class Answered(msgspec.Struct):
     """A whole answer, judged: ready to be sent as it came."""
 
@@ -60,6 +64,7 @@ class Caller:
         self.attempts: list[Attempt] = []
         self.live: tuple[Running, relay.Live, float] | None = None
         """A stream past its commit point and the seconds to it, until `finish`."""
+        self._over: relay.Live | None = None
 
     async def attempt(self, position: int, candidate: Candidate, patience: float) -> Answered | relay.Live:
         """Calls `candidate`, for at most `patience` seconds to a whole answer or the commit point.
@@ -77,10 +82,10 @@ class Caller:
                 tools.health.succeeded(running.key)
             return got
         except UpstreamFault as error:
-            if error.kind == "unsupported":
-                tools.health.abandoned(running.key)
-            else:
+            if self._tells(error, running):
                 tools.health.failed(running.key, error.retry_after)
+            else:
+                tools.health.abandoned(running.key)
             self._note(running, fault=error.kind, status=error.upstream_status)
             raise
         except CallerFault as error:
@@ -94,6 +99,15 @@ class Caller:
         finally:
             if not kept:
                 tools.inflight[running.key] -= 1
+
+    def _tells(self, error: UpstreamFault, running: Running) -> bool:
+        """Whether a fault tells of the deployment's health. That such a request does not suit it says nothing, nor does
+        silence in less time than an answer takes: the caller's deadline was short."""
+        if error.kind != "timeout":
+            return error.kind != "unsupported"
+        candidate, live = running.candidate, self._request.stream and not self._held
+        expected = 10.0 * candidate.first_token_s if live else candidate.seconds_q90
+        return self._tools.clock() - running.started >= min(FAIR_S, self._tools.settings.idle_timeout, expected)
 
     async def _call(self, running: Running, patience: float) -> Answered | relay.Live:
         request, settings, deployment = self._request, self._tools.settings, running.candidate.deployment
@@ -143,7 +157,7 @@ class Caller:
         """Notes how the live stream ended: whole, with a fault, at the deadline, or cut off by the caller."""
         assert self.live is not None
         running, live, first = self.live
-        self.live = None
+        self.live, self._over = None, live
         self._tools.inflight[running.key] -= 1
         kind = None
         if error is None:
@@ -157,6 +171,11 @@ class Caller:
         self._note(
             running, status=200, usage=live.usage, size=live.bytes_out, finish_reason=live.finish_reason, first=first, fault=kind
         )
+
+    async def close(self) -> None:
+        """Lets go of the upstream of a live stream that `finish` was told of."""
+        if self._over is not None:
+            await self._over.close()
 
     def _note(
         self,

@@ -6,11 +6,12 @@ Only an answer that the checks reject moves to the next position.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from router import relay
 from router.attempts.call import Answered, Caller, Tools
-from router.errors import CallerFault, DeadlineExceeded, TurnoutError, Unavailable, UpstreamFault
+from router.errors import DeadlineExceeded, TurnoutError, Unavailable, UpstreamFault
 from router.outcome import Attempt
 from router.plan import Candidate, Decision
 from router.step import StepRequest
@@ -19,6 +20,8 @@ from router.terms import Terms
 FAULTS_PER_POSITION = 3
 PATIENCE_FLOOR_S = 10.0
 """No attempt is given up sooner while the deadline allows it."""
+LATE_S = 0.01
+"""So near to the deadline it has passed: timers have only milliseconds."""
 SLOW_TOKENS_PER_S, SLOW_PREFILL_PER_S = 10.0, 500.0
 """An endpoint that writes and reads this fast is alive: the catalog's speeds are a prior, and some hosts are slow."""
 
@@ -34,7 +37,6 @@ class Walk:
         plan = decision.chosen.attempts
         # The caller judges outside: what comes after its verdict is the caller's to ask for.
         self._plan = plan[:1] if terms.verify == "caller" else plan
-        self._choices = sum(len(options) for options in decision.options.values())
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -71,6 +73,10 @@ class Walk:
         """Notes how a live stream ended."""
         self._caller.finish(error)
 
+    async def close(self) -> None:
+        """Lets go of the upstream of a live stream that ended."""
+        await self._caller.close()
+
     async def run(self) -> Answered | relay.Live:
         """The answer to send. Raises TurnoutError where no upstream could give one."""
         best: Answered | None = None
@@ -79,8 +85,6 @@ class Walk:
                 break
             try:
                 got = await self._position(position, candidate)
-            except CallerFault:
-                raise
             except TurnoutError:
                 if best is None:
                     raise
@@ -98,21 +102,23 @@ class Walk:
     async def _position(self, position: int, candidate: Candidate) -> Answered | relay.Live:
         """One position of the plan: the candidate, or what stands in for it when it fails."""
         failure: UpstreamFault | None = None
-        refused: set[str] = set()
-        tries = 0
-        for substitute in self._substitutes(candidate):
-            if tries >= FAULTS_PER_POSITION or (tries and not self._affordable(substitute)):
-                break
-            if substitute.model in refused or not self._tools.health.begin(_key(substitute)):
+        faults = 0
+        queue = list(self._substitutes(candidate))
+        while queue and faults < FAULTS_PER_POSITION:
+            substitute = queue.pop(0)
+            if (failure and not self._affordable(substitute)) or not self._tools.health.begin(_key(substitute)):
                 continue
-            tries += 1
+            last = faults == FAULTS_PER_POSITION - 1 or not any(self._affordable(c) for c in queue)
+            patience = self.left() if last else self._patience(substitute)
             try:
-                return await self._caller.attempt(position, substitute, self._patience(substitute))
+                return await self._caller.attempt(position, substitute, patience)
             except UpstreamFault as error:
                 failure = _worse(failure, error)
                 if error.kind == "unsupported":
-                    refused.add(substitute.model)
-        if self.left() <= 0:
+                    queue = [c for c in queue if c.model != substitute.model]  # elsewhere it is the same model
+                else:
+                    faults += 1
+        if self.left() <= LATE_S:
             raise self.late()
         if failure is None:
             keys = frozenset(_key(o) for options in self._decision.options.values() for o in options)
@@ -137,8 +143,6 @@ class Walk:
         Several times what is expected, but never so long that no time is left for an alternative.
         """
         left = self.left()
-        if self._choices == 1:
-            return left
         reading = candidate.input_tokens / SLOW_PREFILL_PER_S
         if self._live:
             expected = min(10.0 * candidate.first_token_s + reading, self._tools.settings.first_token_timeout)
@@ -157,9 +161,14 @@ def _rank(option: Candidate, wanted: Candidate, terms: Terms) -> tuple[bool, flo
 
 
 def _worse(old: UpstreamFault | None, new: UpstreamFault) -> UpstreamFault:
-    """What to tell the caller of two faults: a rate limit only if all were, then with the shortest wait."""
+    """What to tell the caller of two faults: a rate limit with the shortest wait that was named, or a refusal of such a
+    request, only where all said so; else another model may take it later."""
     if old is None:
         return new
     if old.kind == new.kind == "rate_limited":
-        return min((old, new), key=lambda e: e.retry_after or 0.0)
-    return old if new.kind == "rate_limited" else new
+        return min((old, new), key=lambda e: math.inf if e.retry_after is None else e.retry_after)
+    return old if _GRAVITY.get(new.kind, 2) < _GRAVITY.get(old.kind, 2) else new
+
+
+_GRAVITY = {"unsupported": 0, "rate_limited": 1}
+"""Kind → how much it outweighs others; 2 for those that are not here."""

@@ -17,6 +17,7 @@ from router.terms import Terms
 Kind = Literal[
     "modality",
     "context",
+    "output limit",
     "feature",
     "license",
     "runtime",

@@ -101,7 +101,15 @@ def offers(
 ) -> tuple[tuple[Offer, ...], tuple[Gate, ...]]:
     """All that no standing gate closes on, and the standing gates that are closed."""
     places, closed = gates.standing(arms, wanted)
-    return tuple(_offer(arm, d, lengths.of(arm.name, q50, q90, hint, max_tokens), speeds) for arm, d in places), closed
+    made = tuple(_offer(arm, d, lengths.of(arm.name, q50, q90, hint, max_tokens), speeds) for arm, d in places)
+    cramped = {o.arm: lengths.reasoning[o.arm] for o in made if max_tokens and lengths.reasoning[o.arm] >= max_tokens}
+    if not cramped or len(cramped) == len({o.arm for o in made}):
+        return made, closed  # where every arm is cramped, the caller wants it so
+    shut = tuple(
+        Gate(arm, None, "output limit", f"thinks for {thought:,.0f} tokens in every other answer; max_tokens is {max_tokens}")
+        for arm, thought in cramped.items()
+    )
+    return tuple(o for o in made if o.arm not in cramped), (*closed, *shut)
 
 
 def _offer(arm: Arm, deployment: Deployment, length: Length, speeds: Speeds) -> Offer:

@@ -85,8 +85,10 @@ def words(*names: str) -> frozenset[str]:
          {(Q397, "main", "context",
            "about 300,000 input tokens (+10% margin) and up to 1,500 of output (q90) do not fit into 262,144")}),
         ({"input_bytes": 930_000 * 4}, {}, None, set()),
-        ({"input_bytes": 4 * 240_000, "max_tokens": 100}, {}, {N, ON, OFF}, set()),
-        ({"input_bytes": 4 * 230_000, "max_tokens": 100}, {}, ALL, set()),
+        ({"input_bytes": 4 * 240_000, "max_tokens": 100}, {}, {N, OFF},
+         {(ON, None, "output limit", "thinks for 1,500 tokens in every other answer; max_tokens is 100")}),
+        ({"max_tokens": 1500}, {}, {N, OFF, Q397}, set()),
+        ({"input_bytes": 4 * 230_000, "max_tokens": 1501}, {}, ALL, set()),
         ({}, {"max_cost": 0.0015}, {N, ON, OFF},
          {(Q397, "main", "price cap", "one attempt costs about $0.008100; the cap is $0.001500")}),
         ({}, {"deadline": 9.0, "deadline_asked": True}, {N, OFF},
@@ -132,3 +134,8 @@ def test_only_the_extended_deployment_takes_a_long_input() -> None:
 def test_one_mode_models_ignore_the_pin_of_that_mode() -> None:
     """A model that never thinks serves a step that asks for no thinking."""
     assert Q122 in choose(catalog(), Facts(thinking="off")).options
+
+
+def test_a_pinned_arm_is_not_cramped_out() -> None:
+    """Where every arm left would think past `max_tokens`, the caller has asked for that."""
+    assert set(choose(CATALOG, Facts(max_tokens=16), models=(words(ON),)).options) == {ON}
