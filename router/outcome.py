@@ -114,3 +114,45 @@ class Recall(msgspec.Struct, frozen=True):
     """USD that the run has spent."""
     warm: Mapping[str, int] = NOTHING
     """Model → input tokens of the run that its prompt cache is likely to hold."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What somebody says of a step after its answer went out."""
+
+    decision_id: str
+    success: float
+    """1 right, 0 wrong, or a score between."""
+    source: str
+    """`caller`, or the name of a free signal: `resend`, `truncation`, `tool_parse`, `judge:<name>`."""
+    at: float
+    """Unix time."""
+    reason: str | None = None
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One attempt as evidence of success. What is not known is None and counts for nothing."""
+
+    arm: str
+    success: float | None = None
+    """What a verdict says of its answer, 0..1."""
+    accepted: bool | None = None
+    """What the check set said of its answer."""
+    t: float = 1.0
+    """P(the check set accepts a right answer)."""
+    f: float = 1.0
+    """P(it accepts a wrong one)."""
+    feedback: bool = False
+    """Whether the model was shown why the attempt before was wrong, rather than asked the same again."""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """All that one step says of success: its attempts in order, for one joint update."""
+
+    step_class: str
+    trials: tuple[Trial, ...]
+    x: tuple[float, ...] = ()
+    """Step facts, scaled: `step.vector`."""
+    weight: float = 1.0
+    """How much it counts: below 1 for a run's verdict spread over its steps."""
+    at: float = 0.0
+    """Unix time."""
