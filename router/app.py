@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from router import __version__, loader
+from router import journal as journals
 from router.api import explain, models, service
 from router.api.asgi import UNFORESEEN, Gone, Receive, Scope, Send, error_headers, method_not_allowed, request_id
 from router.api.chat import ChatRoute
@@ -23,6 +24,7 @@ from router.attempts import Tools
 from router.config import Config
 from router.errors import BadRequest, NotFound, TurnoutError
 from router.health import Health
+from router.journal import Journal
 from router.library import Library
 from router.limits import Keys
 from router.metrics import Metrics
@@ -32,7 +34,7 @@ from router.record import Observers
 from router.settings import Settings
 from router.store.base import Store
 from router.store.memory import MemoryStore
-from router.upstream import ByProvider, OpenAIUpstream
+from router.upstream import ByProvider, NativeUpstream, OpenAIUpstream
 from router.upstream.base import Upstream
 
 LOG = logging.getLogger("turnout")
@@ -85,27 +87,50 @@ def create_app(
         """What an upstream reports of its input tokens corrects how they are counted beforehand."""
         for attempt in outcome.attempts:
             if attempt.answered and not attempt.estimated:
-                counted = next(c.input_counted for c in outcome.decision.options[attempt.arm] if c.deployment.name == attempt.deployment)
+                counted = next(
+                    c.input_counted
+                    for c in outcome.decision.options[attempt.arm]
+                    if c.deployment.name == attempt.deployment
+                )
                 library.believe(library.current.beliefs.observe(attempt.model, counted, attempt.input_tokens))
 
+    journal = journals.opened(
+        settings,
+        written=metrics.journal_records.inc,
+        dropped=metrics.journal_dropped.inc,
+        degraded=metrics.journal_degraded.set,
+    )
+    told: dict[str, Callable[[Outcome], None]] = {"beliefs": learn, "metrics": metrics.observe}
+    if journal is not None:
+        told["journal"] = journal.observe
     pipeline = Pipeline(
         config=library.get,
         store=store,
         tools=Tools(upstream, health, inflight, settings, clock),
         observers=Observers(
-            {"beliefs": learn, "metrics": metrics.observe, **(observers or {})},
+            {**told, **(observers or {})},
             lambda name: metrics.observer_errors.labels(name).inc(),
         ),
     )
     keys = Keys(settings.api_keys)
-    rest = _rest(pipeline, library, keys, settings, lambda: _exposition(metrics, library, health, inflight), upstream, store)
+    rest = _rest(
+        pipeline,
+        library,
+        keys,
+        settings,
+        lambda: _exposition(metrics, library, health, inflight),
+        upstream,
+        store,
+        journal,
+    )
     return Turnout(ChatRoute(pipeline, keys, settings), rest, library)
 
 
 def _upstreams(config: Config, settings: Settings) -> Upstream:
     deployments = [d for m in config.catalog.models.values() for d in m.deployments]
     translated = loader.litellm_upstream(settings.environment) if any(d.litellm_provider for d in deployments) else None
-    return ByProvider(OpenAIUpstream(settings.environment), translated)
+    client = OpenAIUpstream if settings.client == "aiohttp" else NativeUpstream
+    return ByProvider(client(settings.environment), translated)
 
 
 def _exposition(metrics: Metrics, library: Library, health: Health, inflight: Counter[str]) -> bytes:
@@ -127,6 +152,7 @@ def _rest(
     exposition: Callable[[], bytes],
     upstream: Upstream,
     store: Store,
+    journal: Journal | None,
 ) -> FastAPI:
     started = False
 
@@ -134,6 +160,8 @@ def _rest(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         nonlocal started
         watcher = asyncio.create_task(library.watch())
+        if journal is not None:
+            journal.start()
         started = True
         try:
             yield
@@ -142,6 +170,8 @@ def _rest(
             watcher.cancel()
             await upstream.close()
             await store.close()
+            if journal is not None:
+                await asyncio.to_thread(journal.close)  # last: whatever ended before it is written
 
     def authorised(
         request: Request,
@@ -190,7 +220,10 @@ def _errors(app: FastAPI) -> None:
     def other(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:
             return shaped(request, method_not_allowed(request.url.path, request.method), error.headers)
-        return shaped(request, NotFound(f"There is nothing at {request.url.path[:200]}.", status=error.status_code, code="unknown_path"))
+        return shaped(
+            request,
+            NotFound(f"There is nothing at {request.url.path[:200]}.", status=error.status_code, code="unknown_path"),
+        )
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,8 @@ class Config(msgspec.Struct, frozen=True):
     beliefs: Beliefs
     missing: Mapping[str, str] = {}
     """Deployment (`model:name`) → the environment variable whose key it lacks; such deployments are left out."""
+    versions: Mapping[str, str] = {}
+    """Policy → digest of its file's bytes: 12 hexadecimal digits."""
     stamp: tuple[tuple[str, int, int], ...] = ()
     """Path, mtime and size of every file read, to see a change."""
 
@@ -38,6 +41,7 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
     marks = stamp(settings)
     whole = catalogs.load(settings.catalog_path)
     found: dict[str, Policy] = {}
+    versions: dict[str, str] = {}
     for path in policy_files(settings.policies_dir, settings.catalog_path):
         if not POLICY_NAME.match(path.stem):
             raise ConfigError(
@@ -46,6 +50,7 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
         read = policies.load(path)
         _refers(read, whole, path)
         found[read.name] = read
+        versions[read.name] = sha256(yaml_file.read_bytes(path)).hexdigest()[:12]
     if settings.policy not in found:
         raise ConfigError(
             str(settings.policies_dir),
@@ -53,7 +58,7 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
             f"has no policy {settings.policy!r}; there are: {', '.join(found) or 'none'}",
         )
     usable, missing = (whole, {}) if without_keys else catalogs.usable(whole, settings.environment)
-    return Config(usable, found, settings.policy, Beliefs.prior(usable), missing, marks)
+    return Config(usable, found, settings.policy, Beliefs.prior(usable), missing, versions, marks)
 
 
 def policy_files(folder: Path, catalog: Path) -> list[Path]:

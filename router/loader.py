@@ -58,6 +58,13 @@ def litellm_upstream(keys: Mapping[str, str]) -> LiteLLMUpstream:
     return LiteLLMUpstream(keys, load_litellm())
 
 
+def duckdb() -> Any:
+    """The duckdb module, which the extra `tune` brings. Raises ConfigError where it is not installed."""
+    if importlib.util.find_spec("duckdb") is None:
+        raise ConfigError("duckdb", None, "is not installed; it comes with the extra: pip install 'turnout[tune]'")
+    return importlib.import_module("duckdb")
+
+
 def demo() -> Any:
     """The module of the demo; it brings the openai SDK, which no server needs."""
     return importlib.import_module("router.simulate.demo")

@@ -102,6 +102,11 @@ class Metrics:
         self.observer_errors = counter(
             "turnout_observer_errors", "Outcomes that a consumer failed to take.", ("consumer",)
         )
+        self.journal_records = counter("turnout_journal_records", "Records written to the journal.")
+        self.journal_dropped = counter("turnout_journal_dropped", "Records lost because the journal fell behind.")
+        self.journal_degraded = Gauge(
+            "turnout_journal_degraded", "1 while the journal cannot be written.", registry=self.registry
+        )
         self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
         self._classes = {"none"}
         self._counters: dict[tuple[object, ...], Counter] = {}

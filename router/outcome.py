@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 
+from router.hints import Hints
+from router.step import Facts
+
 
 class CheckResult(msgspec.Struct, frozen=True):
     name: str
@@ -70,6 +73,13 @@ class Outcome(msgspec.Struct, frozen=True):
     attempts: tuple[Attempt, ...] = ()
     decision: Any = None
     """The plan.Decision, or None where the step failed before one was made."""
+    policy_version: str = ""
+    """Digest of the policy's file."""
+    facts: Facts | None = None
+    """None where the step failed before they were read."""
+    hints: Hints | None = None
+    text: str | None = None
+    """Beginning and end of the last user message, where the settings ask for it."""
     run_id: str | None = None
     step_id: str | None = None
     committed: bool = False
@@ -100,6 +110,14 @@ class Outcome(msgspec.Struct, frozen=True):
 NOTHING: Mapping[str, int] = {}
 
 
+class Past(msgspec.Struct, frozen=True):
+    """An earlier answer of a run, as far as it tells how long the next one will be."""
+
+    arm: str
+    visible: int
+    """Output tokens of one choice without reasoning."""
+
+
 class Recall(msgspec.Struct, frozen=True):
     """What is known of a step and its run before this request."""
 
@@ -114,6 +132,8 @@ class Recall(msgspec.Struct, frozen=True):
     """USD that the run has spent."""
     warm: Mapping[str, int] = NOTHING
     """Model → input tokens of the run that its prompt cache is likely to hold."""
+    past: tuple[Past, ...] = ()
+    """The run's latest answers, at most four, the last one last."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -141,6 +161,8 @@ class Trial(msgspec.Struct, frozen=True):
     """P(the check set accepts a right answer)."""
     f: float = 1.0
     """P(it accepts a wrong one)."""
+    checks: tuple[str, ...] = ()
+    """Names of the check set, sorted; t and f are learned under them."""
     feedback: bool = False
     """Whether the model was shown why the attempt before was wrong, rather than asked the same again."""
 
@@ -152,6 +174,8 @@ class Evidence(msgspec.Struct, frozen=True):
     trials: tuple[Trial, ...]
     x: tuple[float, ...] = ()
     """Step facts, scaled: `step.vector`."""
+    text: bytes = b""
+    """Hashed words of the step, `beliefs.text.hashed`; empty where the policy does not ask for them."""
     weight: float = 1.0
     """How much it counts: below 1 for a run's verdict spread over its steps."""
     at: float = 0.0

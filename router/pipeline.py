@@ -43,7 +43,7 @@ class Pipeline:
             run_retries=recall.run_retries,
             run_cost=recall.run_cost,
         )
-        record.asked(terms, facts, refused)
+        record.asked(terms, facts, refused, config.versions.get(terms.policy, ""))
         unhealthy = self._tools.health.unhealthy()
         wait = self._tools.health.retry_after(unhealthy) if unhealthy else 0.0
         situation = Situation(unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait)
@@ -51,7 +51,7 @@ class Pipeline:
 
     async def run(self, incoming: Incoming, sink: Sink) -> None:
         """The whole journey. Whatever happens, the caller gets one answer or one error, and one outcome is recorded."""
-        record = Record(incoming, self._tools.clock)
+        record = Record(incoming, self._tools.clock, self._tools.settings.journal_text)
         walk: Walk | None = None
         try:
             request, terms, decision = await self.decide(incoming, record)
@@ -89,6 +89,8 @@ class Pipeline:
             record.streamed()
         except BaseException as problem:
             error = problem
-            raise walk.late() if isinstance(problem, TimeoutError) else problem
+            if isinstance(problem, TimeoutError):
+                raise walk.late() from None
+            raise
         finally:
             walk.finish(error)

@@ -169,6 +169,10 @@ class Policy(Strict):
             raise Misplaced(where, "the last class takes what no other did and must have no match")
         return self
 
+    def __hash__(self) -> int:
+        """By identity: a policy is read once, and what follows from it is kept beside it."""
+        return id(self)
+
     @cached_property
     def by_name(self) -> dict[str, StepClass]:
         return {c.name: c for c in self.classes}

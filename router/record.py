@@ -10,11 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from router.errors import TurnoutError
-from router.hints import Hints
+from router.hints import NONE, Hints
 from router.outcome import Attempt, Outcome
 from router.plan import Decision
 from router.step import Facts, StepRequest
+from router.step.excerpt import excerpt
 from router.terms import Terms
+
+
+def token() -> str:
+    """96 random bits as 24 hexadecimal digits."""
+    return os.urandom(12).hex()
+
 
 LOG = logging.getLogger("turnout")
 
@@ -47,15 +54,19 @@ class Incoming(msgspec.Struct, frozen=True):
 class Record:
     """Filled in as the step goes on; `build` is called once, at its end."""
 
-    def __init__(self, incoming: Incoming, clock: Callable[[], float]) -> None:
+    def __init__(self, incoming: Incoming, clock: Callable[[], float], keep_text: int = 0) -> None:
+        """`keep_text`: bytes of the last user message that the outcome carries."""
         self._clock = clock
         self.began = clock()
         self.started_at = time.time()
-        self.decision_id = f"dec_{os.urandom(12).hex()}"  # unguessable: it is what outcomes are reported under
+        self.decision_id = f"dec_{token()}"  # unguessable: it is what outcomes are reported under
         self.request_id = incoming.request_id
         self.key_id = incoming.key_id
         self.stream = False
-        self.hints = Hints()
+        self.hints = NONE
+        self.text: str | None = None
+        self._keep_text = keep_text
+        self.policy_version = ""
         self.terms: Terms | None = None
         self.facts: Facts | None = None
         self.decision: Decision | None = None
@@ -67,9 +78,11 @@ class Record:
 
     def identify(self, request: StepRequest, hints: Hints) -> None:
         self.stream, self.hints = request.stream, hints
+        if self._keep_text:
+            self.text = last_user_text(request, self._keep_text)
 
-    def asked(self, terms: Terms, facts: Facts, refused: tuple[str, ...]) -> None:
-        self.terms, self.facts, self.refused = terms, facts, refused
+    def asked(self, terms: Terms, facts: Facts, refused: tuple[str, ...], policy_version: str = "") -> None:
+        self.terms, self.facts, self.refused, self.policy_version = terms, facts, refused, policy_version
 
     def decided(self, decision: Decision) -> None:
         self.decision = decision
@@ -111,6 +124,10 @@ class Record:
             result=self.outcome,
             attempts=tuple(attempts),
             decision=self.decision,
+            policy_version=self.policy_version,
+            facts=self.facts,
+            hints=self.hints,
+            text=self.text,
             run_id=self.hints.run_id,
             step_id=self.hints.step_id,
             committed=committed,
@@ -119,3 +136,11 @@ class Record:
             judged_before=self.refused,
             again=bool(self.refused) or (self.hints.attempt or 1) > 1,
         )
+
+
+def last_user_text(request: StepRequest, most: int) -> str | None:
+    """Beginning and end of the last user message's text, about `most` bytes of it; None where there is none."""
+    for message in reversed(request.messages):
+        if message.role == "user":
+            return excerpt(bytes(message.content), most - most // 4, most // 4) or None
+    return None

@@ -1,7 +1,7 @@
 """Relays a streamed answer: holds back until the commit point, then passes bytes on as they come.
 
-The commit point is the first event with content, reasoning, a refusal or a tool call. Before it nothing has been sent, so
-the attempt may still be replaced; after it, never.
+The commit point is the first event with content, reasoning, a refusal or a tool call. Before it nothing has been sent,
+so the attempt may still be replaced; after it, never.
 """
 
 from __future__ import annotations
@@ -44,17 +44,20 @@ class Live:
         self.done = False
         self.bytes_out = 0
 
-    async def begin(self) -> Whole | None:
+    async def begin(self, limit: int) -> Whole | None:
         """Reads up to the commit point. Returns the stream where it ended without any content.
 
-        Raises UpstreamFault where what comes is not a chat stream, or an error, or breaks off.
+        Raises UpstreamFault where what comes is not a chat stream, or an error, or breaks off, or is over `limit` bytes
+        without content.
         """
         held: list[bytes] = []
+        size = 0
         async for data in self._chunks:
             block = self._splitter.feed(data)
             if not block:
                 continue
             held.append(block)
+            size += len(block)
             if wire_chunk.commits(block):
                 self.head = self._take(b"".join(held))
                 if self._failure is not None:
@@ -62,6 +65,8 @@ class Live:
                 return None
             if wire_chunk.scan(block).done:
                 break
+            if size > limit:
+                raise _too_large()
         body = self._take(b"".join(held)) + self._tail()
         self._check_end()
         return Whole(body, self.usage)
@@ -95,15 +100,15 @@ class Live:
         await self._reply.close()
 
     def _tail(self) -> bytes:
-        """What is left at the end: an event without a blank line behind it, whole all the same if it ends the answer."""
+        """What is left at the end: an event without a blank line behind it, which counts all the same."""
         return b"" if self.done else self._take(self._splitter.flush())
 
     def _check_end(self) -> None:
         """Raises UpstreamFault where the answer is not complete: [DONE], or without it all choices, must have come."""
-        if self._failure is None and (self.finish_reason is None or not (self.done or self._finishes >= self._choices)):
-            self._failure = _truncated()
         if self._failure is not None:
             raise self._failure
+        if self.finish_reason is None or not (self.done or self._finishes >= self._choices):
+            raise _truncated()
 
     def _take(self, block: bytes) -> bytes:
         """Notes what `block` tells of the end, and returns what the caller is to see of it.
@@ -134,6 +139,10 @@ def _truncated() -> UpstreamFault:
     return UpstreamFault("truncated", "The upstream ended its answer before it was complete.")
 
 
+def _too_large() -> UpstreamFault:
+    return UpstreamFault("too_large", "The upstream's answer is over the limit.")
+
+
 async def collect(reply: Reply, request: StepRequest, limit: int) -> Whole:
     """The whole stream, for an answer that is held. Raises UpstreamFault as `Live.rest` does."""
     live = Live(reply, request)
@@ -142,7 +151,7 @@ async def collect(reply: Reply, request: StepRequest, limit: int) -> Whole:
         parts.append(block)
         size += len(block)
         if size > limit:
-            raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
+            raise _too_large()
     await live.close()
     return Whole(b"".join(parts), live.usage)
 
@@ -160,4 +169,3 @@ async def meanwhile(work: Awaitable[T], every: float, tell: Callable[[], Awaitab
         if not task.done():
             task.cancel()
             await asyncio.wait((task,))
-

@@ -11,9 +11,22 @@ from pathlib import Path
 from router.errors import ConfigError
 
 PREFIX = "TURNOUT_"
-BOUNDS = {"port": (0, 65_535), "reload_interval": (0, 86_400)}
+BOUNDS = {
+    "port": (0, 65_535),
+    "reload_interval": (0, 86_400),
+    "journal_segment_bytes": (4_096, 1e12),
+    "journal_keep_bytes": (0, 1e15),
+    "journal_text": (0, 65_536),
+}
 ANY_NUMBER = (0.001, 1e12)
 """Bounds of the other numbers: 0 would mean `at once` in one place and `never` in another, so it is refused."""
+CHOICES = {
+    "client": ("native", "aiohttp"),
+    "journal": ("auto", "on", "off"),
+    "journal_fsync": ("always", "interval", "never"),
+    "journal_gzip": ("off", "on"),
+}
+HOME_STATE = (".local", "state")
 SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_[0-9]+_(TCP|UDP|SCTP)(_|$)")
 ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
@@ -41,6 +54,8 @@ class Settings:
     """Keys that callers must present as bearer tokens, separated by commas. Without any, only loopback may be bound."""
     max_body_bytes: int = 10_000_000
     max_answer_bytes: int = 32_000_000
+    client: str = "native"
+    """The HTTP client for OpenAI-compatible upstreams: `native`, our own, or `aiohttp`."""
     connect_timeout: float = 5.0
     """Seconds to connect to an upstream."""
     first_token_timeout: float = 60.0
@@ -53,6 +68,21 @@ class Settings:
     """Seconds for which a step or run is remembered after it was last heard of."""
     reload_interval: float = 2.0
     """Seconds between looks at the policy and catalog files; 0 never looks."""
+    state_dir: Path | None = None
+    """Folder of what outlives the server; `serve` takes the user's own state folder where not given."""
+    journal: str = "auto"
+    """Whether outcomes are logged; `auto`: where there is a state folder that can be written."""
+    journal_fsync: str = "interval"
+    """When written records are forced to the disk: after each batch, each second, or when the system likes."""
+    journal_segment_bytes: int = 64_000_000
+    journal_segment_age: float = 3_600.0
+    """Seconds after which a segment is closed, however small."""
+    journal_keep_bytes: int = 4_000_000_000
+    """Of all segments; beyond, the oldest are deleted. 0 keeps all."""
+    journal_gzip: str = "off"
+    """Whether closed segments are compressed."""
+    journal_text: int = 0
+    """Bytes of a step's last user message that its record keeps; 0 keeps no text at all."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The whole environment, for the upstream keys that the catalog names."""
 
@@ -66,6 +96,18 @@ class Settings:
     @property
     def catalog_path(self) -> Path:
         return self.catalog if self.catalog is not None else self.policies_dir / "models.yaml"
+
+    @property
+    def user_state_dir(self) -> Path | None:
+        """The user's own folder for state, as the XDG specification places it; None where there is no home."""
+        for base, below in ((self.environment.get("XDG_STATE_HOME"), ()), (self.environment.get("HOME"), HOME_STATE)):
+            if base and Path(base).is_absolute():
+                return Path(base, *below, "turnout")
+        return None
+
+    @property
+    def journal_dir(self) -> Path | None:
+        return self.state_dir / "journal" if self.state_dir is not None else None
 
     def check_exposure(self) -> None:
         """Raises ConfigError where the address is reachable by others and no key is set."""
@@ -111,6 +153,8 @@ def _value(name: str, key: str, text: str) -> object:
     if kind.startswith("tuple"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind == "str":
+        if key in CHOICES and text not in CHOICES[key]:
+            raise ConfigError(name, None, f"must be one of {', '.join(CHOICES[key])}, not {text[:64]!r}")
         return text
     try:
         number = int(text) if kind == "int" else float(text)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from router.catalog import Catalog
 from router.errors import BudgetExhausted, NotFound
-from router.hints import Hints
+from router.hints import NONE, Hints
 from router.policy import POLICY_NAME, Match, Policy, Rates, StepClass
 from router.step import Facts
 
@@ -133,11 +134,9 @@ def _holds(match: Match, facts: Facts, hints: Hints) -> bool:
     return bool(match.given)
 
 
-def applicable(names: frozenset[str], facts: Facts) -> tuple[str, ...]:
-    """The checks among `names` that have something to judge in this step, in a fixed order."""
-    skip = set() if facts.schema else {"schema"}
-    if not facts.tools:
-        skip.add("tools")
+def applicable(names: frozenset[str], *, tools: bool, schema: bool) -> tuple[str, ...]:
+    """The checks among `names` that have something to judge, sorted: tools need an offer, schemas a wish."""
+    skip = {name for name, there in (("tools", tools), ("schema", schema)) if not there}
     return tuple(sorted(names - skip))
 
 
@@ -156,7 +155,36 @@ def resolve(
     `failed` counts the answers to this step that the caller already refused, `run_retries` and `run_cost` what the run
     has used. Raises BudgetExhausted where the run may not spend any more.
     """
-    policy, step_class = wanted.policy, classify(wanted.policy, facts, hints)
+    step_class = classify(wanted.policy, facts, hints)
+    if hints is not NONE:  # who the step is has no bearing, and would make every request a case of its own
+        hints = msgspec.structs.replace(hints, step=None, step_id=None, run_id=None, attempt=None)
+    used = run_retries if hints.run_retries is not None else 0
+    spent = run_cost if hints.run_max_cost is not None else 0.0
+    shape = _Shape(facts.tools > 0, facts.schema, streamed)
+    return _resolve(wanted.policy, wanted.pin, step_class.name, hints, shape, failed, used, spent)
+
+
+class _Shape(NamedTuple):
+    """What of a request, beside its class, bears on its terms."""
+
+    tools: bool
+    schema: bool
+    streamed: bool
+
+
+@lru_cache(maxsize=2048)
+def _resolve(
+    policy: Policy,
+    pin: frozenset[str] | None,
+    class_name: str,
+    hints: Hints,
+    shape: _Shape,
+    failed: int,
+    run_retries: int,
+    run_cost: float,
+) -> Terms:
+    """The same few combinations come up in every request, so they are worked out once."""
+    step_class = policy.by_name[class_name]
     preference = policy.prefer.get(hints.prefer) if hints.prefer else None
 
     def said(name: str) -> float | None:
@@ -169,7 +197,7 @@ def resolve(
 
     limits = policy.constraints
     retries = next(r for r in (hints.retries, step_class.retries, policy.retries) if r is not None)
-    verify, checks, rates = _verification(policy, step_class, facts, hints, streamed)
+    verify, checks, rates = _verification(policy, step_class, hints, shape)
     hold = policy.hold if hints.hold is None else ("always" if hints.hold else "never")
     return Terms(
         policy=policy.name,
@@ -189,14 +217,14 @@ def resolve(
         deadline_asked=hints.deadline is not None or limits.deadline is not None,
         max_cost=_cap(limits.max_cost, hints, run_cost),
         license=tuple(names for names in (limits.license, *hints.license) if names),
-        models=tuple(m for m in (limits.models, wanted.pin, *hints.models) if m is not None),
+        models=tuple(m for m in (limits.models, pin, *hints.models) if m is not None),
         runtimes=tuple(r for r in (limits.runtime, *hints.runtime) if r is not None),
         regions=limits.regions,
         thinking=tuple(
             t for t in (policy.thinking, *(frozenset((m,)) for m in sorted(hints.thinking))) if t is not None
         ),
         language=hints.language,
-        hold=hold if streamed else "never",
+        hold=hold if shape.streamed else "never",
         output_q50=step_class.output.q50,
         output_q90=step_class.output.q90,
         output_hint=hints.output_tokens,
@@ -237,7 +265,7 @@ _FORMAT = Rates()
 
 
 def _verification(
-    policy: Policy, step_class: StepClass, facts: Facts, hints: Hints, streamed: bool
+    policy: Policy, step_class: StepClass, hints: Hints, shape: _Shape
 ) -> tuple[Literal["none", "caller", "checks"], tuple[str, ...], Rates]:
     """Who judges, which checks run, and how far the set can be believed.
 
@@ -251,9 +279,9 @@ def _verification(
     if verify == "none":
         return "none", (), Rates(t=1.0, f=1.0)
     assert not isinstance(verify, str)
-    checks = applicable(frozenset(verify), facts)
+    checks = applicable(frozenset(verify), tools=shape.tools, schema=shape.schema)
     held = policy.hold != "never" if hints.hold is None else hints.hold
-    if not checks or (streamed and not held):
+    if not checks or (shape.streamed and not held):
         return "none", checks, Rates(t=1.0, f=1.0)
     rates = [known.get(name, _FORMAT) for name in checks]  # type: ignore[call-overload]
     return "checks", checks, Rates(t=prod(r.t for r in rates), f=min(r.f for r in rates))

@@ -301,10 +301,10 @@ ALL_CHECKS = frozenset({"schema", "tools", "length", "nonempty", "refusal"})
 
 def test_only_checks_with_something_to_judge_apply() -> None:
     """In a fixed order, so that a trace can be compared."""
-    assert applicable(ALL_CHECKS, Facts()) == ("length", "nonempty", "refusal")
-    assert applicable(ALL_CHECKS, Facts(schema=True)) == ("length", "nonempty", "refusal", "schema")
-    assert applicable(ALL_CHECKS, Facts(tools=2)) == ("length", "nonempty", "refusal", "tools")
-    assert applicable(frozenset({"schema", "tools"}), Facts()) == ()
+    assert applicable(ALL_CHECKS, tools=False, schema=False) == ("length", "nonempty", "refusal")
+    assert applicable(ALL_CHECKS, tools=False, schema=True) == ("length", "nonempty", "refusal", "schema")
+    assert applicable(ALL_CHECKS, tools=True, schema=False) == ("length", "nonempty", "refusal", "tools")
+    assert applicable(frozenset({"schema", "tools"}), tools=False, schema=False) == ()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 from router.attempts import Answered, Walk
 from router.errors import BadRequest, BodyTooLarge, TurnoutError
 from router.hints import IDENT
-from router.record import Record
+from router.record import Record, token
 from router.wire import sse
 
 Scope = MutableMapping[str, Any]
@@ -42,7 +42,7 @@ def header_map(scope: Scope) -> dict[str, str]:
 def request_id(headers: Mapping[str, str]) -> str:
     """The caller's own `x-request-id` where it is a plain one, else a new one."""
     given = headers.get("x-request-id", "")
-    return given if IDENT.fullmatch(given) else f"req_{os.urandom(12).hex()}"
+    return given if IDENT.fullmatch(given) else f"req_{token()}"
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
@@ -68,7 +68,9 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
             if not message.get("more_body", False):
                 return b"".join(parts)
     except TimeoutError:
-        raise BadRequest("The body stopped arriving. Send it without a pause.", status=408, code="upload_stalled") from None
+        raise BadRequest(
+            "The body stopped arriving. Send it without a pause.", status=408, code="upload_stalled"
+        ) from None
 
 
 def _too_large(limit: int) -> BodyTooLarge:
@@ -149,10 +151,10 @@ class ResponseSink:
     async def fail(self, error: TurnoutError) -> None:
         if self.ended:
             return
-        if self._opened:
-            await self._last(sse.error_event(error.body()))
-            return
         self.ended = True
+        if self._opened:
+            await self._send({"type": "http.response.body", "body": sse.error_event(error.body())})
+            return
         await send_error(self._send, error, self._request, self._about(done=True)[1:] if self._record else None)
 
     async def _last(self, block: bytes) -> None:
@@ -196,5 +198,9 @@ class ResponseSink:
 
 def _with_comment(body: bytes, comment: bytes) -> bytes:
     """`comment` before the closing [DONE], since most clients stop reading there."""
-    at = body.rfind(b"data: [DONE]")
-    return body + comment if at < 0 else body[:at] + comment + body[at:]
+    at = max((found.start() for found in _DONE.finditer(body)), default=len(body))
+    return body[:at] + comment + body[at:]
+
+
+_DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
+"""Line breaks inside JSON are escaped, so no text of an answer begins a line."""

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`, the hot route, as raw ASGI: FastAPI's own route costs more than all the rest of the path."""
+"""`POST /v1/chat/completions`, the hot route, as raw ASGI: FastAPI's own route costs more than all the rest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from router.api.asgi import (
     request_id,
     send_error,
 )
-from router.errors import TurnoutError
+from router.errors import TurnoutError, Unavailable
 from router.limits import Keys
 from router.pipeline import Pipeline
 from router.record import Incoming
@@ -57,7 +57,10 @@ class ChatRoute:
 
 
 async def _until_left(receive: Receive, sink: ResponseSink, work: Any) -> None:
-    """Awaits `work`, and cancels it as soon as the caller leaves, in whatever phase it is."""
+    """Awaits `work`, and cancels it as soon as the caller leaves, in whatever phase it is.
+
+    Cancelled from outside, since the server ends and will not wait, it tells the caller so.
+    """
     task = asyncio.current_task()
     assert task is not None
     left = False
@@ -74,8 +77,8 @@ async def _until_left(receive: Receive, sink: ResponseSink, work: Any) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        if not left:
-            raise
         task.uncancel()
+        if not left:
+            await sink.fail(Unavailable("The server is being stopped.", code="server_stopping", retry_after=1.0))
     finally:
         watcher.cancel()

@@ -110,4 +110,5 @@ def _terms(t: Terms) -> dict[str, Any]:
 
 
 def _facts(f: Facts) -> dict[str, Any]:
-    return {name: getattr(f, name) for name in f.__struct_fields__}
+    """All but the hashed words, which say nothing to a person."""
+    return {name: getattr(f, name) for name in f.__struct_fields__ if name != "text"}

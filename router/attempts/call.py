@@ -21,7 +21,6 @@ from router.wire import answer as wire_answer
 from router.wire import chat, fault
 from router.wire.answer import Answer, Usage
 
-
 FAIR_S = 10.0
 """Silence for so long is the deployment's fault, whatever was expected of it."""
 
@@ -134,22 +133,28 @@ class Caller:
             return self._judge(running, body, wire_answer.from_body(body))
         fault.check_stream_type(reply.headers)
         if self._held:
-            whole: relay.Whole | None = await relay.collect(reply, request, limit)
-        else:
-            live = relay.Live(reply, request)
-            whole = await live.begin()
-            if whole is None:
-                self.live = (running, live, self._tools.clock() - running.started)
-                return live
-            await live.close()
-        # All of it is here and nothing has gone out, be it that it ended before the commit point.
+            return self._whole(running, await relay.collect(reply, request, limit))
+        live = relay.Live(reply, request)
+        whole = await live.begin(limit)
+        if whole is None:
+            self.live = (running, live, self._tools.clock() - running.started)
+            return live
+        await live.close()
+        return self._whole(running, whole)  # it ended before the commit point, so it can still be judged
+
+    def _whole(self, running: Running, whole: relay.Whole) -> Answered:
         return self._judge(running, whole.body, wire_answer.from_stream(whole.body), whole.usage)
 
     def _judge(self, running: Running, body: bytes, answer: Answer, usage: Usage | None = None) -> Answered:
         """Runs the checks on a whole answer and notes the attempt."""
         checks = judge(answer, self._request, self._checks) if self._checks else ()
         self._note(
-            running, status=200, usage=usage or answer.usage, size=len(body), finish_reason=answer.finish_reason, checks=checks
+            running,
+            status=200,
+            usage=usage or answer.usage,
+            size=len(body),
+            finish_reason=answer.finish_reason,
+            checks=checks,
         )
         return Answered(body, any(not c.passed for c in checks))
 
@@ -169,7 +174,13 @@ class Caller:
             kind = "deadline" if isinstance(error, TimeoutError) else "cancelled"
             self._tools.health.abandoned(running.key)
         self._note(
-            running, status=200, usage=live.usage, size=live.bytes_out, finish_reason=live.finish_reason, first=first, fault=kind
+            running,
+            status=200,
+            usage=live.usage,
+            size=live.bytes_out,
+            finish_reason=live.finish_reason,
+            first=first,
+            fault=kind,
         )
 
     async def close(self) -> None:
@@ -193,7 +204,9 @@ class Caller:
         candidate, estimated = running.candidate, usage is None and size > 0
         if usage is None:
             tokens = round(candidate.input_tokens) if estimated else 0
-            usage = Usage(prompt_tokens=tokens, completion_tokens=wire_answer.estimate_tokens(size, self._request.stream))
+            usage = Usage(
+                prompt_tokens=tokens, completion_tokens=wire_answer.estimate_tokens(size, self._request.stream)
+            )
         cached = min(usage.cached_tokens, usage.prompt_tokens)
         self.attempts.append(
             Attempt(

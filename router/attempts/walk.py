@@ -1,7 +1,7 @@
 """Walks a plan position by position.
 
-A fault (connection, 429, 5xx, invalid body) keeps the position and moves to another deployment, then to the next-best arm.
-Only an answer that the checks reject moves to the next position.
+A fault (connection, 429, 5xx, invalid body) keeps the position and moves to another deployment, then to the next-best
+arm. Only an answer that the checks reject moves to the next position.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Walk:
 
     def late(self) -> DeadlineExceeded:
         return DeadlineExceeded(
-            f"No whole answer within the deadline of {self._terms.deadline:g} s. Raise deadline, or prefer speed.", param="deadline"
+            f"No whole answer within the deadline of {self._terms.deadline:g} s. Raise deadline, or prefer speed.",
+            param="deadline",
         )
 
     def finish(self, error: BaseException | None) -> None:
@@ -129,7 +130,8 @@ class Walk:
         """The candidate, the arm's other deployments, then the other arms: as sure ones first, the best value first."""
         options = self._decision.options
         others = sorted(
-            (name for name in options if name != candidate.arm), key=lambda name: _rank(options[name][0], candidate, self._terms)
+            (name for name in options if name != candidate.arm),
+            key=lambda name: _rank(options[name][0], candidate, self._terms),
         )
         yield candidate
         for name in (candidate.arm, *others):

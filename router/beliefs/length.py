@@ -1,4 +1,4 @@
-"""How long an answer will be: log-normal beliefs on visible and reasoning tokens, which are billed alike."""
+"""How long one answer is: log-normal laws of visible and reasoning tokens, which are billed alike, and their sum."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ HINT_SPREAD = 0.35
 """Log-sd of the visible length around a caller's own expectation: q90 at 1.57 times the hint."""
 REASONING_SPREAD = 0.9
 """Log-sd of reasoning tokens: traces are long-tailed, q90 at about 3.2 times the median."""
+WIDEST = 2.0
+"""Log-sd beyond which a log-normal's mean is not believed: between two humps, the median and q90 say little of it."""
+NARROWEST = 0.05
+"""Least log distance from q50 to q90 that a shift is a multiple of, else a stream of equal lengths could not be shifted."""
 
 
 def phi(x: float) -> float:
@@ -67,27 +71,75 @@ class Length(msgspec.Struct, frozen=True):
     mean: float
     reasoning: float
     """Mean reasoning tokens among them."""
+    uncut: float
+    """q90 of the answer that nothing cuts off."""
+
+
+class Visible(msgspec.Struct, frozen=True):
+    """Quantiles of an answer's visible part, natural logs of tokens."""
+
+    q10: float
+    q50: float
+    q90: float
+
+
+def compose(
+    visible: Visible, reasoning: LogNormal | None, shift: float, factor: float, max_tokens: int | None
+) -> Length:
+    """The whole answer: visible and reasoning tokens, corrected, and cut off at `max_tokens`.
+
+    `shift`: multiples of the log distance from q50 to q90 by which q90 is moved (it never falls below q50). `factor`: on
+    the log-normal's mean, where experience says that it is off.
+    """
+    low, middle, high = visible.q10, visible.q50, visible.q90
+    s = max((high - middle) / Z90, 1e-6)
+    thought = 0.0
+    if reasoning is not None:
+        hidden, shown = reasoning.mean, math.exp(middle + s * s / 2)
+        thought = hidden / (hidden + shown)
+        total = matched(shown + hidden, shown * shown * math.expm1(s * s) + reasoning.variance)
+        s, middle = total.s, total.mu
+        low, high = middle - Z90 * s, middle + Z90 * s
+    mean = factor * math.exp(middle + min(s, WIDEST) ** 2 / 2)
+    if shift:
+        high = max(middle, high + shift * max(high - middle, NARROWEST))
+    q10, q50, q90 = math.exp(low), math.exp(middle), math.exp(high)
+    if not max_tokens:
+        return Length(q10, q50, q90, mean, mean * thought, q90)
+    s = min(s, WIDEST)
+    mean = LogNormal(math.log(mean) - s * s / 2, s).mean_below(max_tokens)
+    return Length(min(q10, max_tokens), min(q50, max_tokens), min(q90, max_tokens), mean, mean * thought, q90)
+
+
+@lru_cache(maxsize=4096)
+def hidden(median: float, spread: float = REASONING_SPREAD) -> LogNormal | None:
+    """Reasoning tokens of this median, None where there are none."""
+    return LogNormal(math.log(median), spread) if median > 0 else None
+
+
+def hinted(visible: Visible, hint: int, bias: float = 0.0, error: float | None = None) -> Visible:
+    """`visible` where the caller says what it expects. Never wider than without.
+
+    `bias`: mean log of actual over expected length so far, `error` its rms, None before any. A hint that is off by more
+    than the lengths scatter anyway is believed in proportion to the variances only.
+    """
+    s = max((visible.q90 - visible.q50) / Z90, 1e-6)
+    trust = 1.0 if error is None or error <= s else (s / error) ** 2
+    middle = trust * (math.log(hint) + bias) + (1.0 - trust) * visible.q50
+    reach = Z90 * min(s, HINT_SPREAD if error is None else error)
+    return Visible(middle - min(reach, visible.q50 - visible.q10), middle, middle + reach)
 
 
 @lru_cache(maxsize=4096)
 def length(q50: float, q90: float, hint: int | None, max_tokens: int | None, reasoning: float) -> Length:
-    """The belief on one answer's length.
+    """The belief on one answer's length before anything is learned.
 
     `q50`, `q90`: visible tokens of the class; `hint`: the caller's own expectation, which replaces the median and
     narrows the spread; `max_tokens` cuts answers off; `reasoning`: the arm's median reasoning tokens, 0 for none.
     """
-    s = max(math.log(q90 / q50) / Z90, 1e-6)
-    total = LogNormal(math.log(hint), min(s, HINT_SPREAD)) if hint else LogNormal(math.log(q50), s)
-    thought = 0.0
-    if reasoning > 0:
-        hidden = LogNormal(math.log(reasoning), REASONING_SPREAD)
-        thought = hidden.mean / (hidden.mean + total.mean)
-        total = matched(total.mean + hidden.mean, total.variance + hidden.variance)
-    low, middle, high, mean = total.quantile(-Z90), total.quantile(0.0), total.quantile(Z90), total.mean
-    if max_tokens:
-        low, middle, high = min(low, max_tokens), min(middle, max_tokens), min(high, max_tokens)
-        mean = total.mean_below(max_tokens)
-    return Length(low, middle, high, mean, mean * thought)
+    middle, high = math.log(q50), max(math.log(q90), math.log(q50))
+    visible = Visible(2 * middle - high, middle, high)
+    return compose(hinted(visible, hint) if hint else visible, hidden(reasoning), 0.0, 1.0, max_tokens)
 
 
 class Lengths(msgspec.Struct, frozen=True, eq=False):

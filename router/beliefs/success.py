@@ -1,180 +1,258 @@
-"""How able each arm is at each class of step: posteriors on the logit scale, and the latent difficulty behind them.
+"""How able each arm is at each class of step, and how one step's attempts move that.
 
-For an arm m and a step, logit p = mu[m] + sigma * z + tau * u[model of m]: z is the step's difficulty, shared by all
-models; u is kept by one model over its retries (the Rasch, or item-response, model).
+logit p = score's + ability's deviation + calibration + facts' weights + words' weights, and the step's own difficulty
+around it (`latent`). All parts are moved by one joint update per step, on the marginal likelihood of all its attempts.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from statistics import NormalDist
-from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
-from numpy.typing import NDArray
 
-from router.catalog import Arm, Catalog, Score
+from router.beliefs import ability, calibration, linear, text
+from router.beliefs.ability import Ability
+from router.beliefs.calibration import Calibration
+from router.beliefs.correlation import Correlation, Spread
+from router.beliefs.latent import Array, Index, moments, spread
+from router.beliefs.likelihood import Slope, Try, slope, tried
+from router.beliefs.linear import Linear
+from router.beliefs.published import Scores, Success, scores
+from router.catalog import Catalog
+from router.outcome import Evidence
 
-Array = NDArray[np.float64]
-Source = Literal["scored", "unconfirmed", "offset", "unknown"]
-
-
-def _normal_nodes(count: int) -> tuple[Array, Array]:
-    """Gauss-Hermite nodes and weights for the expectation over a standard normal variable."""
-    nodes, weights = hermegauss(count)
-    return nodes, weights / weights.sum()
-
-
-Z, Z_WEIGHT = _normal_nodes(15)
-"""Nodes of the difficulty that all models share."""
-U, U_WEIGHT = _normal_nodes(7)
-"""Nodes of what one model keeps over its retries."""
-LIMIT = 35.0
-"""Logits beyond this are certainty; keeps products of many failures above the smallest double."""
-LOWEST_MU, HIGHEST_MU = -60.0, 60.0
+FACTS = {"all": 0.35, "arm": 0.2, "class": 0.2, "both": 0.1}
+"""Prior standard deviations of the weights of step facts, logits: of all arms and classes, and how each differs."""
+WORDS = {"all": 1.6, "model": 1.0}
+"""The same of hashed words, whose values have a norm of 1."""
+MOST_FACTS = 32
+SIGMA, TAU = 1.5, 1.0
+"""Spreads that abilities are learned under, unless a caller says otherwise: those of the shipped policies."""
 
 
-def logistic(x: Array) -> Array:
-    """1 / (1 + e^-x), x clipped to +-LIMIT."""
-    out: Array = 1.0 / (1.0 + np.exp(-np.clip(x, -LIMIT, LIMIT)))
-    return out
+class Memory(msgspec.Struct, frozen=True):
+    """How slowly outcomes are forgotten, towards the published scores."""
 
+    outcomes: float = 2_000.0
+    """Half-life in outcomes of the same class."""
+    seconds: float = 60 * 86_400.0
+    """Half-life in seconds between outcomes of the same class."""
 
-def spread(sigma: float, tau: float) -> Array:
-    """sigma * z + tau * u at every pair of nodes, shape (15, 7)."""
-    out: Array = sigma * Z[:, None] + tau * U[None, :]
-    return out
-
-
-def marginal(mu: float, sigma: float, tau: float) -> float:
-    """P(success) of one attempt, difficulty unknown: E[logistic(mu + sigma z + tau u)]."""
-    return _moments(mu + spread(sigma, tau))[0]
-
-
-@lru_cache(maxsize=1024)
-def solve(p: float, sigma: float, tau: float) -> float:
-    """The mu whose marginal is `p`, by Newton's method, halving the bracket where a step would leave it."""
-    low, high = LOWEST_MU, HIGHEST_MU
-    noise, mu, gap = spread(sigma, tau), math.log(p / (1.0 - p)), 1.0
-    while abs(gap) > 1e-13 and high - low > 1e-12:
-        value, slope = _moments(mu + noise)
-        gap = value - p
-        low, high = (mu, high) if gap < 0 else (low, mu)
-        step = mu - gap / slope
-        mu = step if low <= step <= high else (low + high) / 2
-    return mu
-
-
-def _moments(x: Array) -> tuple[float, float]:
-    """E[logistic(x)] over the nodes, and its derivative by mu, E[p (1 - p)]."""
-    p = logistic(x)
-    return float(Z_WEIGHT @ p @ U_WEIGHT), float(Z_WEIGHT @ (p * (1.0 - p)) @ U_WEIGHT)
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """What a published score says of one arm, before any outcome."""
-
-    p: float
-    """The score as a probability. SWE-bench and its like score whole tasks: a proxy for one step."""
-    strength: float
-    """Pseudo-observations that it is worth."""
-    source: Source
-    """`scored`; `unconfirmed`: not reproduced independently, half strength; `offset`: another mode's score, moved by
-    the catalog's `logit_offset`; `unknown`: no score, the catalog's wide prior."""
-    offset: float = 0.0
-    """Logits added for a mode that has no score of its own."""
-    benchmark: str | None = None
-
-
-class Success(msgspec.Struct, frozen=True):
-    """Posterior of one arm's ability at one class, normal on the logit scale."""
-
-    mu: float
-    sd: float
-    p: float
-    """Marginal P(success) of one attempt at `mu`."""
-    strength: float
-    source: Source
-    benchmark: str | None = None
-
-    def logit(self, confidence: float) -> float:
-        """The ability that is exceeded with probability `confidence`; at 0.5 the posterior mean."""
-        return self.mu if confidence == 0.5 else self.mu - NormalDist().inv_cdf(confidence) * self.sd
-
-
-@lru_cache(maxsize=1024)
-def posterior(evidence: Evidence, sigma: float, tau: float) -> Success:
-    """Evidence as a posterior under the spreads of a class.
-
-    The marginal equals the score. Its variance is that of a Beta with `strength` observations, p (1 - p) / (n + 1),
-    carried to the logit scale by the delta method: sd(mu) = sd(p) / E[p (1 - p)].
-    """
-    mu = solve(evidence.p, sigma, tau) + evidence.offset
-    p, slope = _moments(mu + spread(sigma, tau))
-    sd = math.sqrt(p * (1.0 - p) / (evidence.strength + 1.0)) / slope
-    return Success(mu, sd, p, evidence.strength, evidence.source, evidence.benchmark)
+    def keep(self, seconds: float) -> float:
+        """Share of what was known that counts on after one more outcome, `seconds` after the one before."""
+        return float(0.5 ** (1.0 / self.outcomes + max(0.0, seconds) / self.seconds))
 
 
 class Successes(msgspec.Struct, frozen=True, eq=False):
     """Beliefs on success of all arms and classes. Compared by identity, so that look-ups can be cached on it."""
 
-    classes: Mapping[str, str]
-    """Step class → benchmark that stands for it."""
-    evidence: Mapping[tuple[str, str], Evidence]
-    """(arm, benchmark) → what its score says."""
-    unknown: Mapping[str, Evidence]
-    """Arm → the wide prior where no benchmark stands for the class, or the model has no score there."""
+    scores: Scores
+    arms: tuple[str, ...]
+    models: tuple[str, ...]
+    """Of each arm."""
+    ability: Ability
+    facts: Linear
+    words: Linear | None
+    """None: the text of steps is not read."""
+    calibration: Calibration
+    correlation: Correlation
+    memory: Memory = Memory()
+    seen: Mapping[str, float] = {}
+    """Step class → when it was last learned of, Unix time."""
 
     def of(self, arm: str, step_class: str, sigma: float, tau: float) -> Success:
-        """The posterior of `arm` at `step_class`; a KeyError for an arm that the catalog lacks."""
-        benchmark = self.classes.get(step_class)
-        found = self.evidence.get((arm, benchmark)) if benchmark is not None else None
-        return posterior(found or self.unknown[arm], sigma, tau)
+        """The posterior of `arm` at `step_class`, facts aside; a KeyError for an arm that the catalog lacks."""
+        return believed(self, step_class, sigma, tau)[arm]
 
+    def spread(self, step_class: str, sigma: float = SIGMA, tau: float = TAU) -> Spread:
+        """What is believed of the class's spreads; `sigma` and `tau`: what the policy says."""
+        return self.correlation.of(step_class, sigma, tau)
 
-def prior(catalog: Catalog) -> Successes:
-    """Beliefs from published scores alone."""
-    evidence = {}
-    for arm in catalog.arms:
-        for benchmark in catalog.benchmarks:
-            found = _read(arm, benchmark, catalog) or _blank(arm, benchmark, catalog)
-            if found is not None:
-                evidence[arm.name, benchmark] = found
-    # Without a score the modes still differ by what the catalog says of them, else the cheapest mode would always win.
-    unknown = {
-        arm.name: Evidence(
-            catalog.unknown.p, catalog.unknown.strength, "unknown", arm.model.thinking[arm.mode].logit_offset
+    def shifts(self, step_class: str, x: Sequence[float], sketch: bytes = b"") -> Array:
+        """What the facts `x` and the words in `sketch` of one step add to the logits, for each of `arms`."""
+        keys = _keys(self.arms, self.models, step_class)
+        out = np.zeros(len(self.arms))
+        if len(x) and self.facts.rows:
+            values = np.array(x)
+            out += self.facts.shift(keys.facts, slice(0, len(values)), values)
+        if sketch and self.words is not None and self.words.rows:
+            out += self.words.shift(keys.words, *text.features(sketch))
+        return out
+
+    @property
+    def reads(self) -> bool:
+        """Whether the facts of a step say anything yet."""
+        return bool(self.facts.rows) or (self.words is not None and bool(self.words.rows))
+
+    def observe(self, said: Evidence, earlier: Evidence | None = None) -> Successes:
+        """The beliefs after one step.
+
+        `earlier`: what was counted of this very step before, if anything: only what is new then counts, the ratio of
+        both likelihoods. Trials of arms that the catalog lacks, and those that say nothing, count for nothing.
+        """
+        now, before = self._tries(said), self._tries(earlier) if earlier is not None else ()
+        if (not now and not before) or (earlier is not None and said.trials == earlier.trials):
+            return self
+        return self._learned(said, now, before)
+
+    def _tries(self, said: Evidence) -> tuple[Try, ...]:
+        """Trials as tries by index of arm and model."""
+        places, kinds = _places(self.arms), _numbers(self.models)
+        found = []
+        for trial in said.trials:
+            at = places.get(trial.arm)
+            if at is not None and (one := tried(trial, at, kinds[at])) is not None:
+                found.append(one)
+        return tuple(found)
+
+    def _learned(self, said: Evidence, now: tuple[Try, ...], before: tuple[Try, ...]) -> Successes:
+        arms = np.array(sorted({t.arm for t in (*now, *before)}), dtype=np.intp)
+        spreads = self.spread(said.step_class)
+        known = believed(self, said.step_class, spreads.sigma, spreads.tau)
+        every = [known[name].mu for name in self.arms] + self.shifts(said.step_class, said.x, said.text)
+        logits = every[arms]
+        found = _slope(now, arms, logits, spreads)
+        if before:
+            found = found.less(_slope(before, arms, logits, spreads))
+        seconds = said.at - self.seen.get(said.step_class, said.at)
+        keep = self.memory.keep(seconds) if not before else 1.0
+        weight = said.weight
+        moved = self._moved(said, arms, weight * found.gradient, weight * _positive(found.precision), keep, spreads)
+        return msgspec.structs.replace(
+            moved,
+            calibration=self._calibrated(now, before, every, spreads),
+            correlation=self._correlated(said, now, before, every, spreads, keep),
+            seen={**self.seen, said.step_class: max(said.at, self.seen.get(said.step_class, said.at))},
         )
-        for arm in catalog.arms
-    }
-    return Successes(catalog.classes, evidence, unknown)
+
+    def _moved(
+        self, said: Evidence, arms: Index, gradient: Array, precision: Array, keep: float, spreads: Spread
+    ) -> Successes:
+        """The joint step of a Gauss-Newton (extended Kalman) filter, its covariance between the parts then dropped."""
+        one = np.eye(len(arms))
+        unit = np.array([self.scores.of(self.arms[a], said.step_class, spreads.sigma, spreads.tau).sd for a in arms])
+        own = self.ability.of(said.step_class)[1][np.ix_(arms, arms)] * np.outer(unit, unit)
+        keys = _keys(self.arms, self.models, said.step_class)
+        facts, words = self.facts, self.words
+        fact_keys, word_keys = [keys.facts[a] for a in arms], [keys.words[a] for a in arms]
+        values, others = np.array(said.x), np.zeros_like(own)
+        at = slice(0, len(values))
+        if len(values):
+            others = others + facts.covariance(fact_keys, at, values)
+        sketch = text.features(said.text) if said.text and words is not None else None
+        if sketch is not None and words is not None:
+            others = others + words.covariance(word_keys, *sketch)
+        both = np.column_stack((gradient, precision))
+        joint: Array = np.linalg.solve(one + precision @ (own + others), both)
+        alone: Array = np.linalg.solve(one + precision @ others, both)
+        if len(values):
+            facts = facts.add(fact_keys, at, values, joint[:, 0], joint[:, 1:], keep)
+        if sketch is not None and words is not None:
+            words = words.add(word_keys, *sketch, joint[:, 0], joint[:, 1:], keep)
+        able = self.ability.add(said.step_class, arms, unit * alone[:, 0], alone[:, 1:] * np.outer(unit, unit), keep)
+        return msgspec.structs.replace(self, ability=able, facts=facts, words=words)
+
+    def _calibrated(self, now: tuple[Try, ...], before: tuple[Try, ...], every: Array, spreads: Spread) -> Calibration:
+        """First attempts that a verdict judged: of later ones the chance before them is another."""
+        if not now or not _judged(now[0]) or (before and _judged(before[0])):
+            return self.calibration
+        first = now[0]
+        p, rise = moments(every[first.arm] + spread(spreads.sigma, spreads.tau))
+        per = rise / (p * (1.0 - p))
+        return self.calibration.observe(first.arm, (first.right - p) * per, rise * per)
+
+    def _correlated(
+        self,
+        said: Evidence,
+        now: tuple[Try, ...],
+        before: tuple[Try, ...],
+        every: Array,
+        spreads: Spread,
+        keep: float,
+    ) -> Correlation:
+        found = self.correlation
+        if max(len(now), len(before)) < 2:
+            return found
+        noise = spread(spreads.sigma, spreads.tau)
+        chances = {t.arm: moments(every[t.arm] + noise)[0] for t in (*now, *before)}
+        found = found.add(said.step_class, before, chances, spreads, 1.0, -said.weight)
+        return found.add(said.step_class, now, chances, spreads, keep, said.weight)
 
 
-def _read(arm: Arm, benchmark: str, catalog: Catalog) -> Evidence | None:
-    """The arm's own score on `benchmark`, else another mode's with the catalog's offset, else None."""
-    scores = [s for s in arm.model.scores if s.benchmark == benchmark]
-    if not scores:
-        return None
-    own = [s for s in scores if s.mode == arm.mode]
-    best = min(own or scores, key=lambda s: not s.confirmed)
-    strength = _strength(best, catalog)
-    if own:
-        return Evidence(best.percent / 100, strength, "scored" if best.confirmed else "unconfirmed", 0.0, benchmark)
-    offset = arm.model.thinking[arm.mode].logit_offset
-    return Evidence(best.percent / 100, min(strength, catalog.unscored_mode_strength), "offset", offset, benchmark)
+def prior(catalog: Catalog, *, words: bool = False, memory: Memory | None = None) -> Successes:
+    """Beliefs from published scores alone. `words`: whether the text of steps will be learned from."""
+    arms = tuple(arm.name for arm in catalog.arms)
+    models = tuple(arm.model.name for arm in catalog.arms)
+    return Successes(
+        scores=scores(catalog),
+        arms=arms,
+        models=models,
+        ability=ability.blank(_numbers(models)),
+        facts=linear.blank(MOST_FACTS, FACTS),
+        words=linear.blank(text.WIDTH, WORDS, np.float32) if words else None,
+        calibration=calibration.blank(len(arms)),
+        correlation=Correlation({}, {}),
+        memory=memory or Memory(),
+    )
 
 
-def _blank(arm: Arm, benchmark: str, catalog: Catalog) -> Evidence | None:
-    """What the benchmark says of a model without a score: on a hard one, ignorance must not look like an advantage."""
-    unknown = catalog.benchmarks[benchmark].unknown
-    if unknown is None:
-        return None
-    return Evidence(unknown.p, unknown.strength, "unknown", arm.model.thinking[arm.mode].logit_offset)
+@lru_cache(maxsize=512)
+def believed(successes: Successes, step_class: str, sigma: float, tau: float) -> Mapping[str, Success]:
+    """Arm → its posterior at a class, facts aside."""
+    published = {arm: successes.scores.of(arm, step_class, sigma, tau) for arm in successes.arms}
+    if not successes.ability.rows:
+        return published
+    mean, covariance = successes.ability.of(step_class)
+    out = {}
+    for i, (arm, score) in enumerate(published.items()):
+        mu = score.mu + score.sd * float(mean[i]) + float(successes.calibration.shift[i])
+        out[arm] = score.moved(mu, score.sd * float(covariance[i, i]) ** 0.5, sigma, tau)
+    return out
 
 
-def _strength(score: Score, catalog: Catalog) -> float:
-    return catalog.prior_strength * (1.0 if score.confirmed else 0.5)
+class _Keys(msgspec.Struct, frozen=True):
+    """Rows of weights that each arm uses at a class."""
+
+    facts: tuple[tuple[tuple[str, str], ...], ...]
+    words: tuple[tuple[tuple[str, str], ...], ...]
+
+
+@lru_cache(maxsize=256)
+def _keys(arms: tuple[str, ...], models: tuple[str, ...], step_class: str) -> _Keys:
+    facts = tuple((("all", ""), ("arm", arm), ("class", step_class), ("both", f"{arm} {step_class}")) for arm in arms)
+    return _Keys(facts, tuple((("all", ""), ("model", model)) for model in models))
+
+
+@lru_cache(maxsize=64)
+def _places(arms: tuple[str, ...]) -> Mapping[str, int]:
+    return {arm: i for i, arm in enumerate(arms)}
+
+
+@lru_cache(maxsize=64)
+def _numbers(models: tuple[str, ...]) -> tuple[int, ...]:
+    """Index of each arm's model."""
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(models))}
+    return tuple(numbers[name] for name in models)
+
+
+def _slope(tries: tuple[Try, ...], arms: Index, logits: Array, spreads: Spread) -> Slope:
+    """By the logits of `arms`, which the tries name by their index among all."""
+    local = {int(a): i for i, a in enumerate(arms)}
+    own = [msgspec.structs.replace(t, arm=local[t.arm]) for t in tries]
+    return slope(own, logits, spreads.sigma, spreads.tau, spreads.tau_feedback)
+
+
+def _positive(precision: Array) -> Array:
+    """The nearest matrix that takes nothing from what is known: negative curvature is the model's doubt, not ours."""
+    if len(precision) == 1:
+        return np.maximum(precision, 0.0)
+    values, vectors = np.linalg.eigh(precision)
+    out: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return out
+
+
+def _judged(one: Try) -> bool:
+    """Whether it is a verdict rather than what a fallible check said."""
+    return one.right + one.wrong == 1.0 and (one.score is not None or one.right in (0.0, 1.0))

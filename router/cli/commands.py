@@ -11,21 +11,20 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 
 from router import __version__, config, loader, prices
 from router.api.explain import explain as explained
 from router.attempts import Tools
 from router.cli import serving, show, starting
+from router.cli.screen import Screen
 from router.config import Config
 from router.errors import ConfigError, TurnoutError
 from router.health import Health
-from router.onboard import PROVIDERS
+from router.onboard import PROVIDERS, Dialect
 from router.pipeline import Pipeline
 from router.record import Incoming, Observers
 from router.settings import Settings, from_environment, is_loopback
@@ -34,9 +33,12 @@ from router.simulate import server as simulator
 from router.store.memory import MemoryStore
 from router.upstream import Scripted
 
-OUT, ERR = Console(), Console(stderr=True)
+OUT, ERR = show.terminal(), show.terminal(stderr=True)
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+"""One event, one line: what reads a log cuts nothing."""
 Catalog = Annotated[Path | None, typer.Option("--catalog", help="The models file.", show_default=False)]
 Policies = Annotated[Path | None, typer.Option("--policies", help="The folder of policies.", show_default=False)]
+LogLevel = Literal["debug", "info", "warning", "error"]
 PolicyName = Annotated[str | None, typer.Option("--policy", help="The policy that 'auto' means.", show_default=False)]
 
 app = typer.Typer(
@@ -56,7 +58,7 @@ def main() -> None:
     try:
         app()
     except (ConfigError, TurnoutError) as error:
-        ERR.print(f"turnout: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        show.say(ERR, f"turnout: {error}", style="red")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -69,13 +71,15 @@ def settings(**given: Any) -> Settings:
 
 def _version(asked: bool) -> None:
     if asked:
-        OUT.print(__version__)
+        show.say(OUT, __version__)
         raise typer.Exit
 
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None: ...
 
 
@@ -86,12 +90,10 @@ def serve(
     catalog: Catalog = None,
     policies: Policies = None,
     policy: PolicyName = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[LogLevel, typer.Option(help="Least level that is logged.")] = "info",
 ) -> None:
     """Serve the proxy."""
-    logging.basicConfig(
-        level=log_level.upper(), format="%(message)s", datefmt="[%X]", handlers=[RichHandler(console=ERR, show_path=False, markup=False)]
-    )
+    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
     serving.serve(settings(host=host, port=port, catalog=catalog, policies=policies, policy=policy), ERR)
 
 
@@ -105,9 +107,15 @@ def check(catalog: Catalog = None, policies: Policies = None) -> None:
 @app.command()
 def explain(
     text: Annotated[str | None, typer.Argument(help="What the user says. Or give --file.", show_default=False)] = None,
-    file: Annotated[Path | None, typer.Option(help="A chat completion body as JSON; '-' reads standard input.", show_default=False)] = None,
-    model: Annotated[str | None, typer.Option(help="Model name, for example 'auto?accuracy=0.9'.", show_default="auto")] = None,
-    hint: Annotated[list[str] | None, typer.Option(help="A hint as name=value; may be repeated.", show_default=False)] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A chat completion body as JSON; '-' reads standard input.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model name, for example 'auto?accuracy=0.9'.", show_default="auto")
+    ] = None,
+    hint: Annotated[
+        list[str] | None, typer.Option(help="A hint as name=value; may be repeated.", show_default=False)
+    ] = None,
     catalog: Catalog = None,
     policies: Policies = None,
     policy: PolicyName = None,
@@ -133,7 +141,7 @@ def _dry(current: Config, here: Settings) -> Pipeline:
 
 def _body(text: str | None, file: Path | None, model: str | None) -> bytes:
     if (text is None) == (file is None):
-        raise ConfigError("turnout explain", None, "give either a text or --file")
+        raise ConfigError("explain", None, "give either a text or --file")
     if file is None:
         return msgspec.json.encode({"model": model or "auto", "messages": [{"role": "user", "content": text}]})
     try:
@@ -174,14 +182,15 @@ def model_prices(catalog: Catalog = None) -> None:
     show.prices(OUT, path, prices.proposals(show.load_catalog(path), loader.cost_map()))
 
 
-
 @app.command()
 def simulate(
     port: Annotated[int, typer.Option(help="Port of the first model; the others follow.", min=1, max=65000)] = 8081,
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     speed: Annotated[float, typer.Option(help="Simulated seconds in one real second.", min=0.01, max=100_000)] = 50.0,
     seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 7,
-    fault: Annotated[list[str] | None, typer.Option(help="A fault and its share, such as 429:0.05.", show_default=False)] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault and its share, such as 429:0.05.", show_default=False)
+    ] = None,
     catalog: Catalog = None,
 ) -> None:
     """Serve simulated models that answer, fail, and take their time as the catalog says."""
@@ -203,9 +212,18 @@ def init(
     base_url: Annotated[str | None, typer.Option(help="The endpoint, up to and with /v1.", show_default=False)] = None,
     key_env: Annotated[str | None, typer.Option(help="Variable that holds its key.", show_default=False)] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Catalog model=id there, such as qwen3.5-122b=qwen; may be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Catalog model=id there, such as qwen3.5-122b=qwen; may be repeated.", show_default=False),
     ] = None,
-    prices: Annotated[tuple[float, float] | None, typer.Option(help="USD per million tokens, in and out.", show_default=False)] = None,
+    prices: Annotated[
+        tuple[float, float] | None, typer.Option(help="USD per million tokens, in and out.", show_default=False)
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="What runs it, such as cuda, nim or llama-cpp.", show_default=False)
+    ] = None,
+    dialect: Annotated[
+        Dialect | None, typer.Option(help="How it is told to think; the provider's where not said.", show_default=False)
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("policies"),
     probe: Annotated[bool, typer.Option(help="Try every deployment live.")] = True,
     force: Annotated[bool, typer.Option(help="Overwrite models.yaml.")] = False,
@@ -213,7 +231,7 @@ def init(
     """Write a catalog that works: asks what flags do not say, tries the endpoint live, copies the policies."""
     starting.init(
         OUT,
-        starting.Wish(provider, base_url, key_env, tuple(model or ()), prices, output, probe, force),
+        starting.Wish(provider, base_url, key_env, tuple(model or ()), prices, runtime, dialect, output, probe, force),
         os.environ,
     )
 
@@ -232,8 +250,7 @@ def demo(
     loader.demo().run(
         catalog=here.catalog_path,
         policies=here.policies_dir,
-        show=show.decision,
-        console=OUT,
+        screen=Screen(OUT, ERR),
         environment=os.environ,
         exit=ends,
         seed=seed,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import socket
+from types import FrameType
 
 import uvicorn
 from rich.console import Console
 
 from router.app import Turnout, create_app
+from router.cli import show
 from router.errors import ConfigError
 from router.settings import Settings
 
@@ -52,22 +54,35 @@ def config(app: Turnout) -> uvicorn.Config:
     )
 
 
+class Server(uvicorn.Server):
+    """Ends when the streams under way have; at a second signal it cancels them, so that each is told, and ends then."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        tasks = self.server_state.tasks
+        if not self.should_exit or not tasks:
+            super().handle_exit(sig, frame)
+            return
+        for task in tasks:
+            task.cancel()
+
+
 def serve(settings: Settings, console: Console) -> None:
-    """Serves until SIGINT or SIGTERM. Raises ConfigError before anything is bound where the files or settings are wrong."""
+    """Serves until SIGINT or SIGTERM. Raises ConfigError before that: a wrong file, setting or address."""
     settings.check_exposure()
     app = create_app(settings)
     sock = bind(settings.host, settings.port)
-    welcome(settings, app.library.current, console)
+    welcome(settings, console)
     gc.collect()
     gc.freeze()  # what was built at start is never garbage; do not look at it again
-    uvicorn.Server(config(app)).run(sockets=[sock])
+    Server(config(app)).run(sockets=[sock])
 
 
-def welcome(settings: Settings, config: object, console: Console) -> None:
-    """Where it listens, who may ask, and what it serves."""
+def welcome(settings: Settings, console: Console) -> None:
+    """Where it listens, and who may ask."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    console.print(f"Turnout serves [bold]http://{host}:{settings.port}/v1[/bold]  (policy {settings.policy})", highlight=False)
+    show.say(console, f"Turnout serves http://{host}:{settings.port}/v1  (policy {settings.policy})", style="bold")
     if settings.api_keys:
-        console.print(f"{len(settings.api_keys)} API key(s) may call it.", highlight=False)
+        show.say(console, f"{len(settings.api_keys)} API key(s) may call it.")
     else:
-        console.print("No API key is set, so it is bound to this machine alone. Set TURNOUT_API_KEYS to open it to others.")
+        alone = "No API key is set, so it is bound to this machine alone."
+        show.say(console, f"{alone} Set TURNOUT_API_KEYS to open it to others.")

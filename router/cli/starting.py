@@ -15,8 +15,9 @@ from rich.console import Console
 from router import catalog as catalogs
 from router import onboard, probe
 from router.catalog import Catalog
+from router.cli import show
 from router.errors import ConfigError
-from router.onboard import PROVIDERS, Chosen
+from router.onboard import PROVIDERS, Chosen, Dialect
 from router.settings import shipped_dir
 from router.upstream import OpenAIUpstream
 
@@ -29,6 +30,8 @@ class Wish(msgspec.Struct, frozen=True):
     key_env: str | None
     models: tuple[str, ...]
     prices: tuple[float, float] | None
+    runtime: str | None
+    dialect: Dialect | None
     output: Path
     probe: bool
     force: bool
@@ -51,8 +54,8 @@ def init(console: Console, wish: Wish, environment: Mapping[str, str]) -> None:
     for policy in sorted(shipped.glob("*.yaml")):
         if policy.name != "models.yaml" and not (wish.output / policy.name).exists():
             shutil.copyfile(policy, wish.output / policy.name)
-    console.print(f"Wrote {target} with {len(chosen)} deployment(s), and the policies beside it.", highlight=False)
-    console.print(f"Next: turnout serve --policies {wish.output}", highlight=False)
+    show.say(console, f"Wrote {target} with {len(chosen)} deployment(s), and the policies beside it.")
+    show.say(console, f"Next: turnout serve --policies {wish.output}")
 
 
 def _asked(wish: Wish) -> Wish:
@@ -66,7 +69,9 @@ def _asked(wish: Wish) -> Wish:
         if wish.base_url is None and known.base_url is None:
             wish = msgspec.structs.replace(wish, base_url=typer.prompt("Base URL, up to and with /v1"))
         if not wish.models and not known.models:
-            wish = msgspec.structs.replace(wish, models=(typer.prompt("Catalog model=id there (such as qwen3.5-122b=my-qwen)"),))
+            wish = msgspec.structs.replace(
+                wish, models=(typer.prompt("Catalog model=id there (such as qwen3.5-122b=my-qwen)"),)
+            )
     return wish
 
 
@@ -75,10 +80,19 @@ def _chosen(wish: Wish, catalog: Catalog) -> tuple[Chosen, ...]:
     for pair in wish.models:
         name, mark, there = pair.partition("=")
         if not mark or not there:
-            raise ConfigError("--model", None, f"{pair!r} is not catalog model=id there; models are: {', '.join(catalog.models)}")
+            raise ConfigError(
+                "--model", None, f"{pair!r} is not catalog model=id there; models are: {', '.join(catalog.models)}"
+            )
         pairs[name] = there
     return onboard.deployments(
-        wish.provider or "", catalog, base_url=wish.base_url, key_env=wish.key_env, models=pairs or None, prices=wish.prices
+        wish.provider or "",
+        catalog,
+        base_url=wish.base_url,
+        key_env=wish.key_env,
+        models=pairs or None,
+        prices=wish.prices,
+        runtime=wish.runtime,
+        dialect=wish.dialect,
     )
 
 
@@ -92,10 +106,10 @@ def _tried(console: Console, chosen: tuple[Chosen, ...], environment: Mapping[st
         finally:
             await upstream.close()
 
-    console.print(f"Trying {len(chosen)} deployment(s) with a call of a few tokens each.", highlight=False)
+    show.say(console, f"Trying {len(chosen)} deployment(s) with a call of a few tokens each.")
     probes = asyncio.run(try_all())
-    console.print(probe.table(probes), markup=False, highlight=False, soft_wrap=True)
+    show.say(console, probe.table(probes))
     kept = probe.working(chosen, probes)
     if not kept:
-        raise ConfigError("turnout init", None, "nothing answered, so nothing was written; mend the above, or say --no-probe")
+        raise ConfigError("init", None, "nothing answered, so nothing was written; mend the above, or say --no-probe")
     return kept

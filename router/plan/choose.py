@@ -9,7 +9,7 @@ from router.beliefs import Beliefs
 from router.catalog import Catalog
 from router.errors import Infeasible, Unavailable
 from router.plan.gates import Gate
-from router.plan.offers import Skill, known, options, skills
+from router.plan.offers import Skill, known, options, shifts, skills
 from router.plan.records import Candidate, Decision, Options, Situation, built
 from router.plan.search import Found, Space, search
 from router.policy import MAX_ATTEMPTS
@@ -24,7 +24,7 @@ REASONS = 12
 
 def decide(facts: Facts, terms: Terms, beliefs: Beliefs, catalog: Catalog, situation: Situation) -> Decision:
     """The plan for one step. Raises Infeasible with the reasons, or Unavailable where only health is in the way."""
-    failed = situation.failed
+    terms, failed = beliefs.informed(terms), situation.failed
     for later in range(situation.assume_failed, 0, -1):
         earlier = min(MAX_ATTEMPTS, terms.max_attempts + later)
         failed += _decide(facts, terms, beliefs, catalog, situation, failed, earlier).chosen.arms[:1]
@@ -40,7 +40,9 @@ def _decide(
     failed: tuple[str, ...],
     attempts: int,
 ) -> Decision:
-    able = skills(beliefs.success, catalog.arms, terms.step_class, terms.sigma, terms.tau, terms.confidence, failed)
+    shifted = shifts(beliefs.success, terms.step_class, facts)
+    spreads = (terms.sigma, terms.tau)
+    able = skills(beliefs.success, catalog.arms, terms.step_class, *spreads, terms.confidence, failed, shifted)
     found, gates = options(facts, terms, beliefs, catalog, situation, able)
     if not found:
         raise _closed(gates, situation)

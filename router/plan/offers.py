@@ -9,14 +9,15 @@ import msgspec
 
 from router.beliefs import Beliefs
 from router.beliefs.length import Z90, Length, Lengths, LogNormal
+from router.beliefs.published import Source, Success
 from router.beliefs.speed import Speeds, stretch
-from router.beliefs.success import Source, Successes
+from router.beliefs.success import Successes, believed
 from router.catalog import Arm, Catalog, Deployment, Mode, Model, Prices
 from router.plan import gates
 from router.plan.gates import Ask, Gate
 from router.plan.probability import Failure, chance
 from router.plan.records import Candidate, Options, Situation
-from router.step import Facts
+from router.step import Facts, vector
 from router.terms import Terms
 
 REMEMBERED = 16
@@ -35,7 +36,20 @@ class Skill(msgspec.Struct, frozen=True):
     """Index of its model."""
 
 
-@lru_cache(maxsize=512)
+GRID = 32
+"""Steps of a logit in which learned abilities are planned with, so that tables serve many steps and many beliefs."""
+Shifts = tuple[int, ...]
+"""What a step's facts add to each arm's logit, in steps of 1 / GRID; empty where they add nothing."""
+
+
+def shifts(successes: Successes, step_class: str, facts: Facts) -> Shifts:
+    if not successes.reads:
+        return ()
+    added = successes.shifts(step_class, vector(facts), facts.text) * GRID
+    return tuple([round(s) for s in added.tolist()])
+
+
+@lru_cache(maxsize=1024)
 def skills(
     successes: Successes,
     arms: tuple[Arm, ...],
@@ -44,25 +58,38 @@ def skills(
     tau: float,
     confidence: float,
     failed: tuple[str, ...],
+    shifted: Shifts = (),
 ) -> Mapping[str, Skill]:
     """Arm → its ability and its P(success) as the next attempt after `failed`."""
     kinds = {name: i for i, name in enumerate(sorted({a.model.name for a in arms}))}
-    found = {a.name: (kinds[a.model.name], successes.of(a.name, step_class, sigma, tau)) for a in arms}
-    logits = {name: (k, s.mu) for name, (k, s) in found.items()}
-    lows = {name: (k, s.logit(confidence)) for name, (k, s) in found.items()}
+    logits, lows, found = {}, {}, believed(successes, step_class, sigma, tau)
+    for i, arm in enumerate(arms):
+        belief, start = found[arm.name], successes.scores.of(arm.name, step_class, sigma, tau).mu
+        steps = round((belief.mu - start) * GRID) + (shifted[i] if shifted else 0)
+        mu = start + steps / GRID
+        logits[arm.name] = (kinds[arm.model.name], mu)
+        lows[arm.name] = (kinds[arm.model.name], _low(mu, belief, confidence, steps != 0))
     before, before_low = known(failed, logits), known(failed, lows)
-
     return {
-        name: Skill(
-            logit=s.mu,
-            low=lows[name][1],
-            p=chance(logits[name], before, sigma, tau),
-            p_low=chance(lows[name], before_low, sigma, tau),
-            source=s.source,
-            model=k,
+        arm.name: Skill(
+            logit=logits[arm.name][1],
+            low=lows[arm.name][1],
+            p=likely(logits[arm.name], before, sigma, tau),
+            p_low=likely(lows[arm.name], before_low, sigma, tau),
+            source=found[arm.name].source,
+            model=kinds[arm.model.name],
         )
-        for name, (k, s) in found.items()
+        for arm in arms
     }
+
+
+likely = lru_cache(maxsize=8192)(chance)
+
+
+def _low(mu: float, belief: Success, confidence: float, learned: bool) -> float:
+    """The logit at `confidence`, as far below `mu` as the belief's is below its mean."""
+    gap = belief.mu - belief.logit(confidence)
+    return mu - (round(gap * GRID) / GRID if learned else gap)
 
 
 def known(failed: tuple[str, ...], logits: Mapping[str, Failure]) -> tuple[Failure, ...]:

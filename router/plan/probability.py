@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from router.beliefs.success import LIMIT, U_WEIGHT, Z_WEIGHT, Array, logistic, spread
+from router.beliefs.latent import LIMIT, U_WEIGHT, Z_WEIGHT, Array, logistic, spread
 
 Index = NDArray[np.intp]
 Failure = tuple[int, float]

@@ -8,7 +8,7 @@ from functools import cached_property
 import msgspec
 
 from router.beliefs.length import LogNormal, matched
-from router.beliefs.success import Source
+from router.beliefs.published import Source
 from router.catalog import Deployment, Mode
 from router.plan.gates import Gate
 from router.plan.search import ON_TIME, Found, Row, Space, mixture_quantile, search

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from router.beliefs.latent import Array
 from router.beliefs.length import LogNormal, matched, phi
-from router.beliefs.success import Array
 from router.plan.probability import Failure, Layout, Table, layout, table
 from router.terms import Terms
 

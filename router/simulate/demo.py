@@ -7,13 +7,12 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvloop
 from openai import APIConnectionError, APIError, AsyncOpenAI, DefaultAsyncHttpxClient
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from router.catalog import Catalog
 from router.errors import ConfigError
@@ -30,8 +29,25 @@ RUNS_AT_ONCE = 48
 READY_S = 30.0
 PLANS_SHOWN = 7
 
-Show = Callable[[Console, Mapping[str, Any]], None]
-"""Prints one decision as `/v1/route` answers it."""
+
+class Screen(Protocol):
+    """What the demo needs of a terminal."""
+
+    def say(self, text: str, *, quietly: bool = False) -> None:
+        """One line, as it is."""
+        ...
+
+    def progress(self, titles: Sequence[str], total: int) -> AbstractContextManager[Callable[[str], None]]:
+        """A bar of `total` parts for each title, for as long as the block lasts; each call moves one on."""
+        ...
+
+    def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """The first column is text, the others are numbers."""
+        ...
+
+    def decision(self, title: str, decision: Mapping[str, Any]) -> None:
+        """A decision as `/v1/route` answers it."""
+        ...
 
 
 def lanes() -> tuple[Lane, ...]:
@@ -48,8 +64,7 @@ def run(
     *,
     catalog: Path,
     policies: Path,
-    show: Show,
-    console: Console,
+    screen: Screen,
     environment: Mapping[str, str],
     exit: bool = False,
     seed: int = 7,
@@ -63,15 +78,15 @@ def run(
     Raises ConfigError where the port is taken or a server does not come up. All of them have ended when it returns.
     """
     listen("127.0.0.1", port).close()  # a taken port is one sentence, before anything is started
-    console.print("Starting the simulated models and Turnout.", style="dim")
+    screen.say("Starting the simulated models and Turnout.", quietly=True)
     options = Options(seed=seed, speed=speed)
     with contextlib.ExitStack() as stack:
         models, addresses = stack.enter_context(children.models(catalog, options, environment))
         scene = children.scene(catalog, addresses)
         turnout = stack.enter_context(children.router(scene, policies, port, environment))
-        demo = _Demo(scene, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), console, speed)
+        demo = _Demo(scene, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), screen, speed)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_interruptible(demo.play(jobs(steps, seed), seed, show, stay=not exit)))
+            runner.run(_interruptible(demo.play(jobs(steps, seed), seed, stay=not exit)))
 
 
 async def _interruptible(work: Any) -> None:
@@ -89,28 +104,29 @@ class _Demo:
         addresses: Mapping[str, str],
         address: str,
         servers: Sequence[Child],
-        console: Console,
+        screen: Screen,
         speed: float,
     ) -> None:
-        self._catalog, self._address, self._servers, self._console = catalog, address, servers, console
+        self._catalog, self._address, self._servers, self._screen = catalog, address, servers, screen
         self._speed = speed
         urls = {**addresses, "auto": address}
         self._http = DefaultAsyncHttpxClient(trust_env=False)  # a proxy of the shell's is not for loopback
         common: dict[str, Any] = {"api_key": "none", "max_retries": 0, "timeout": 300, "http_client": self._http}
         self._clients = {name: AsyncOpenAI(base_url=url, **common) for name, url in urls.items()}
 
-    async def play(self, work: Sequence[Job], seed: int, show: Show, *, stay: bool) -> None:
+    async def play(self, work: Sequence[Job], seed: int, *, stay: bool) -> None:
         try:
             await self._ready()
             rows = await self._compare(work, seed)
             self._check()
-            self._console.print(report.table(rows, f"{len(work)} agent steps in each lane, seed {seed}, 95% intervals"))
+            title = f"{len(work)} agent steps in each lane, seed {seed}, 95% intervals"
+            self._screen.table(title, report.HEAD, [report.cells(row) for row in rows])
             clock = f"Seconds are simulated, {self._speed:g} in a real one."
             note = f"{clock} Cost and time are those of all attempts; refused requests cost nothing."
-            self._console.print(note, style="dim", highlight=False)
+            self._screen.say(note, quietly=True)
             for other in rows[:-1]:
-                self._console.print(report.compared(rows[-1], other), highlight=False)
-            await self._explain(work, show)
+                self._screen.say(report.compared(rows[-1], other))
+            await self._explain(work)
             if stay:
                 await self._stay()
         except APIError as error:
@@ -142,16 +158,13 @@ class _Demo:
 
     async def _compare(self, work: Sequence[Job], seed: int) -> list[Row]:
         """Every job in every lane, all lanes at once."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            gate = asyncio.Semaphore(RUNS_AT_ONCE)
-            compared = [self._lane(lane, work, gate, progress, seed) for lane in lanes()]
-            return list(await asyncio.gather(*compared))
+        gate = asyncio.Semaphore(RUNS_AT_ONCE)
+        with self._screen.progress([lane.title for lane in lanes()], len(work)) as advance:
+            return list(await asyncio.gather(*(self._lane(lane, work, gate, advance, seed) for lane in lanes())))
 
     async def _lane(
-        self, lane: Lane, work: Sequence[Job], gate: asyncio.Semaphore, progress: Progress, seed: int
+        self, lane: Lane, work: Sequence[Job], gate: asyncio.Semaphore, advance: Callable[[str], None], seed: int
     ) -> Row:
-        bar = progress.add_task(lane.title, total=len(work))
         agent = Agent(lane, self._clients)
         runs: dict[str, list[Job]] = {}
         for job in work:
@@ -162,7 +175,7 @@ class _Demo:
                 solved = {}
                 for job in run:
                     solved[job.task.id] = await agent.work(job)
-                    progress.advance(bar)
+                    advance(lane.title)
                 return solved
 
         results = await asyncio.gather(*(one(run) for run in runs.values()))
@@ -178,7 +191,7 @@ class _Demo:
         entries: Mapping[str, Any] = found["lanes"].get(lane, {})
         return entries
 
-    async def _explain(self, work: Sequence[Job], show: Show) -> None:
+    async def _explain(self, work: Sequence[Job]) -> None:
         """Three decisions in full, of three different kinds."""
         wanted = (("code", True), ("reasoning", False), ("vision", True))
         for step_class, retried in wanted:
@@ -188,18 +201,18 @@ class _Demo:
                 continue
             body = {"model": "auto", "messages": job.messages(), "turnout": hints(job, f"explained-{job.task.id}", 1)}
             decision: Any = await self._clients["auto"].post("/route", body=body, cast_to=object)
-            self._console.rule(f"[bold]{job.task.id}[/bold]: {_terms(job)}", align="left")
-            show(self._console, _shortened(decision))
+            self._screen.decision(f"{job.task.id}: {_terms(job)}", _shortened(decision))
 
     async def _stay(self) -> None:
         root = self._address.removesuffix("/v1")
-        self._console.rule("[bold]Still serving[/bold]", align="left")
         body = '{"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}'
-        self._console.print(f"OpenAI base URL   {self._address}   (model: auto)", highlight=False)
-        self._console.print(f"metrics           {root}/metrics", highlight=False)
-        explain = f"curl -s {self._address}/route -H 'content-type: application/json' -d '{body}'"
-        self._console.print(f"explain a step    {explain}", highlight=False, markup=False, soft_wrap=True)
-        self._console.print("Ctrl-C ends it.", style="dim")
+        self._screen.say("Still serving.")
+        self._screen.say(f"OpenAI base URL   {self._address}   (model: auto)")
+        self._screen.say(f"metrics           {root}/metrics")
+        self._screen.say(
+            f"explain a step    curl -s {self._address}/route -H 'content-type: application/json' -d '{body}'"
+        )
+        self._screen.say("Ctrl-C ends it.", quietly=True)
         while True:
             self._check()
             await asyncio.sleep(0.5)

@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 import msgspec
-from rich.table import Table
 
 from router.catalog import Catalog
 
@@ -103,27 +102,25 @@ def _bootstrap(done: Sequence[Done], samples: Sequence[Sequence[Done]], measure:
     return Interval(measure(done), values[int(0.025 * len(values))], values[int(0.975 * len(values))])
 
 
-def table(rows: Sequence[Row], title: str) -> Table:
-    """All lanes side by side."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
-    made.add_column("lane")
-    for name in ("success %", "USD per success", "seconds", "attempts", "refused"):
-        made.add_column(name, justify="right")
-    for r in rows:
-        made.add_row(
-            r.title,
-            _shown(r.success, 100, 1),
-            _shown(r.cost_per_success, 1, 5),
-            _shown(r.seconds, 1, 1),
-            f"{r.attempts:.2f}",
-            str(r.refused),
-        )
-    return made
+HEAD = ("lane", "success %", "USD per success", "seconds", "attempts", "refused")
+"""Column titles of `cells`."""
+
+
+def cells(r: Row) -> tuple[str, ...]:
+    """The row as text, intervals in parentheses."""
+    return (
+        r.title,
+        _shown(r.success, 100, 1),
+        _shown(r.cost_per_success, 1, 5),
+        _shown(r.seconds, 1, 1),
+        f"{r.attempts:.2f}",
+        str(r.refused),
+    )
 
 
 def _shown(i: Interval, factor: float, digits: int) -> str:
     value, low, high = (f"{x * factor:.{digits}f}" for x in (i.value, i.low, i.high))
-    return f"{value} [dim]({low}-{high})[/dim]"
+    return f"{value} ({low}-{high})"
 
 
 def compared(ours: Row, other: Row) -> str:

@@ -2,5 +2,6 @@
 
 from router.step.extract import facts
 from router.step.request import NULL, Facts, Function, Message, StepRequest, ToolCall
+from router.step.vector import vector
 
-__all__ = ["NULL", "Facts", "Function", "Message", "StepRequest", "ToolCall", "facts"]
+__all__ = ["NULL", "Facts", "Function", "Message", "StepRequest", "ToolCall", "facts", "vector"]

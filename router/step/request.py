@@ -93,3 +93,5 @@ class Facts(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     n: int = 1
     thinking: str | None = None
+    text: bytes = b""
+    """Hashed words, `beliefs.text.hashed`; empty where the policy does not ask for them."""

@@ -59,7 +59,7 @@ class Link:
     def cut(self) -> None:
         """Resets the connection. A plain close would wait until a stalled upstream has taken all that was written."""
         if self.transport is not None:
-            with suppress(OSError, ValueError):  # closed in the meantime: the one of asyncio's loop, the other of uvloop's
+            with suppress(OSError, ValueError):  # closed in the meantime, in asyncio's words or in uvloop's
                 self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             self.transport.abort()
 

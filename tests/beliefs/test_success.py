@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.beliefs.success import Evidence, marginal, posterior, prior, solve
+from router.beliefs.latent import marginal, solve
+from router.beliefs.published import Published, posterior
+from router.beliefs.success import prior
 from tests.plan.small import NEMOTRON, N, catalog, model
 
 SCORE = {"benchmark": "bench", "percent": 60.0, "mode": "on", "source": "s", "date": "2026-01-01"}
@@ -79,7 +81,7 @@ def test_unknown_is_not_the_siblings_score() -> None:
 
 def test_confidence() -> None:
     """At 0.5 the posterior mean counts; at 0.9 a bound that turns 73% at strength 15 into some 56%."""
-    found = posterior(Evidence(0.73, 15, "scored"), 1.5, 1.0)
+    found = posterior(Published(0.73, 15, "scored"), 1.5, 1.0)
     assert found.logit(0.5) == found.mu
     assert 0.54 < marginal(found.logit(0.9), 1.5, 1.0) < 0.60
     assert found.logit(0.1) == pytest.approx(2 * found.mu - found.logit(0.9))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.beliefs.success import solve
+from router.beliefs.latent import solve
 from router.plan.probability import Table, chance, compute, layout, table
 
 SIGMA, TAU = 1.5, 1.0

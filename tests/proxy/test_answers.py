@@ -58,7 +58,7 @@ async def test_a_compressed_answer_is_handed_on_plain(yard: Yard) -> None:
 
 
 async def test_turnouts_own_words_stay_here(yard: Yard) -> None:
-    """The `turnout` object and its metadata are taken out; the caller's other metadata goes on, and none is left empty."""
+    """The `turnout` object and its metadata are taken out; other metadata goes on, and none is left empty."""
     proxy = await yard({"cheap": "good"})
     await proxy.chat(turnout={"retries": 1}, metadata={"turnout.step": "chat", "user": "42", "turnout.run_id": "r"})
     await proxy.chat(metadata={"turnout.step": "chat"})
@@ -70,13 +70,15 @@ async def test_the_callers_headers_stay_here(yard: Yard) -> None:
     """Neither its key nor its cookies nor hints nor anything else; the deployment's own key goes out in its place."""
     deployment = {"model": "good", "api_key_env": "TEST_KEY", "headers": {"x-team": "rail"}}
     proxy = await yard({"cheap": [deployment]}, api_keys=("caller-key",), environment={"TEST_KEY": "sk-ours"})
-    got = await proxy.chat({
-        "authorization": "Bearer caller-key",
-        "cookie": "a=b",
-        "x-turnout-step": "chat",
-        "x-custom": "c",
-        "openai-organization": "org",
-    })
+    got = await proxy.chat(
+        {
+            "authorization": "Bearer caller-key",
+            "cookie": "a=b",
+            "x-turnout-step": "chat",
+            "x-custom": "c",
+            "openai-organization": "org",
+        }
+    )
     assert got.status == 200
     headers = proxy.upstream.seen[0].headers
     assert headers.pop("user-agent").startswith("turnout/")
@@ -149,7 +151,10 @@ async def test_the_request_id_is_the_callers_or_a_new_one(yard: Yard) -> None:
     """A plain one is echoed; what could break a log line or a header is replaced."""
     proxy = await yard({"cheap": "good"})
     assert (await proxy.chat({"x-request-id": "req-42"})).headers["x-request-id"] == "req-42"
-    made = {(await proxy.chat(headers)).headers["x-request-id"] for headers in ({}, {"x-request-id": "a b"}, {"x-request-id": "x" * 500})}
+    made = {
+        (await proxy.chat(headers)).headers["x-request-id"]
+        for headers in ({}, {"x-request-id": "a b"}, {"x-request-id": "x" * 500})
+    }
     assert len(made) == 3 and all(re.fullmatch("req_[0-9a-f]{24}", each) for each in made)
 
 

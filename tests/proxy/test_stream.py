@@ -69,7 +69,12 @@ DELTAS = [
     [event({"refusal": "No."}), STOP],
     [event({"content": "a"}, "stop", usage=None, odd={"x": 1.50})],
     [several((0, {"content": "a"}, None), (1, {"content": "b"}, "stop")), several((0, {}, "stop"))],
-    [several((0, {"content": "a"}, None)).replace(b'"delta"', b'"logprobs": %b, "delta"' % json.dumps(LOGPROBS).encode()), STOP],
+    [
+        several((0, {"content": "a"}, None)).replace(
+            b'"delta"', b'"logprobs": %b, "delta"' % json.dumps(LOGPROBS).encode()
+        ),
+        STOP,
+    ],
     [event({"function_call": {"name": "look", "arguments": "{}"}}), event({}, "function_call")],
 ]
 
@@ -181,7 +186,7 @@ async def test_a_last_event_without_a_blank_line_passes(yard: Yard, answer: Call
 async def test_an_empty_stream_ends_before_the_commit_point(
     yard: Yard, answer: Callable[..., str], asked: bool
 ) -> None:
-    """Judged as a whole answer is; with nothing to follow it goes out marked, the usage chunk only if it was asked for."""
+    """Judged as a whole answer is; with nothing to follow it goes out marked, usage only if it was asked for."""
     proxy = await yard({"cheap": answer(*chunked(ROLE, STOP, USAGE, DONE))})
     got = await proxy.chat(stream=True, **(ASKED if asked else {}))
     assert (got.status, got.headers["x-turnout-rejected"]) == (200, "true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -76,13 +77,14 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     async def fetch(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}) -> Got:
-        async with self.session.request(method, self.url + path, data=body, headers=headers) as response:
+        data = io.BytesIO(body) if body is not None else None  # aiohttp warns of large bytes
+        async with self.session.request(method, self.url + path, data=data, headers=headers) as response:
             return Got(response.status, response.headers, await response.read())
 
     async def post(self, body: bytes, headers: Mapping[str, str] = {}) -> Got:
         """One chat request of these very bytes."""
         got = await self.fetch("POST", CHAT, body, {"content-type": "application/json", **headers})
-        self.admitted += got.status not in (401, 408, 413)
+        self.admitted += "x-turnout-decision-id" in got.headers or got.status not in (401, 408, 413)
         return got
 
     async def chat(self, headers: Mapping[str, str] = {}, **fields: Any) -> Got:
@@ -92,19 +94,23 @@ class Proxy:
     async def connect(self, headers: str = "", **fields: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection on which a chat request has been sent."""
         body = json.dumps(HELLO | fields).encode()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 24)
         head = f"POST {CHAT} HTTP/1.1\r\nhost: turnout\r\n{headers}content-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         self.admitted += 1
         return reader, writer
 
     async def settled(self) -> Outcome:
-        """The last outcome, once every request has left its own, and no more than its own."""
+        """The last outcome, once every request has left its own."""
+        await self.all_settled()
+        return self.outcomes[-1]
+
+    async def all_settled(self) -> None:
+        """Waits until every request has left its outcome, and sees that none has left two."""
         async with asyncio.timeout(3):
             while len(self.outcomes) < self.admitted:  # noqa: ASYNC110 (observers are plain functions)
                 await asyncio.sleep(0.005)
         assert len(self.outcomes) == self.admitted
-        return self.outcomes[-1]
 
     def sent(self, number: int = -1) -> dict[str, Any]:
         """The body of a request as the upstream got it."""
@@ -134,7 +140,7 @@ class Yard:
         store: Store | None = None,
         **settings: Any,
     ) -> Proxy:
-        """A proxy over `models`. `policy` changes the default one, `policies` are further ones, `facts` change models."""
+        """A proxy over `models`. `policy` changes the default one, `policies` are further ones."""
         upstream = await self._stack.enter_async_context(Faulty())
         write_files(self._folder, upstream.url, models or {"cheap": "good"}, {"default": policy, **policies}, facts)
         outcomes: list[Outcome] = []
@@ -148,7 +154,7 @@ class Yard:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20), auto_decompress=False)
         )
         proxy = Proxy(port, upstream, outcomes, session)
-        self._stack.push_async_callback(proxy.settled)
+        self._stack.push_async_callback(proxy.all_settled)
         return proxy
 
 
@@ -191,7 +197,9 @@ def write_files(
         (folder / f"{name}.yaml").write_text(json.dumps({"version": 1, "name": name, **POLICY, **changes}))
 
 
-def model(name: str, url: str, does: str | Sequence[str | Mapping[str, Any]], facts: Mapping[str, Any]) -> dict[str, Any]:
+def model(
+    name: str, url: str, does: str | Sequence[str | Mapping[str, Any]], facts: Mapping[str, Any]
+) -> dict[str, Any]:
     percent, price = SCORES[name]
     return {
         "family": name,
@@ -215,4 +223,4 @@ def model(name: str, url: str, does: str | Sequence[str | Mapping[str, Any]], fa
 
 def good(*, stream: bool) -> str:
     """The behaviour of an upstream that answers well."""
-    return "good-stream" if stream else "good"
+    return "one-packet" if stream else "good"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openai import OpenAI
-from rich.console import Console
 
 from router.errors import ConfigError
 from router.simulate import demo
@@ -30,22 +30,44 @@ def free_port() -> int:
     return port
 
 
+class Paper:
+    """A terminal that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.decisions: list[Mapping[str, Any]] = []
+        self.bars: Counter[str] = Counter()
+
+    def say(self, text: str, *, quietly: bool = False) -> None:
+        self.lines.append(text)
+
+    @contextlib.contextmanager
+    def progress(self, titles: Sequence[str], total: int) -> Iterator[Callable[[str], None]]:
+        yield lambda title: self.bars.update([title])
+        assert self.bars == dict.fromkeys(titles, total)
+
+    def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        self.lines += [title, "  ".join(head), *("  ".join(row) for row in rows)]
+
+    def decision(self, title: str, decision: Mapping[str, Any]) -> None:
+        self.lines.append(title)
+        self.decisions.append(decision)
+
+
 def played(**more: Any) -> tuple[str, list[Mapping[str, Any]]]:
     """What the demo printed, and the decisions it showed."""
-    decisions: list[Mapping[str, Any]] = []
-    out = io.StringIO()
+    screen = Paper()
     demo.run(
         catalog=CATALOG,
         policies=more.pop("policies", POLICIES),
-        show=lambda _, decision: decisions.append(decision),
-        console=Console(file=out, width=140),
+        screen=screen,
         environment=os.environ,
         exit=True,
         speed=2_000.0,
         port=more.pop("port", None) or free_port(),
         **more,
     )
-    return out.getvalue(), decisions
+    return "\n".join(screen.lines), screen.decisions
 
 
 def test_the_same_seed_gives_the_same_table() -> None:
@@ -82,9 +104,10 @@ DRIVER = """
 import os, sys
 from pathlib import Path
 from rich.console import Console
+from router.cli.screen import Screen
 from router.simulate import demo
-demo.run(catalog=Path(sys.argv[1]), policies=Path(sys.argv[1]).parent, show=lambda console, decision: None,
-         console=Console(), environment=os.environ, steps=6, port=int(sys.argv[2]), speed=2_000.0)
+demo.run(catalog=Path(sys.argv[1]), policies=Path(sys.argv[1]).parent, screen=Screen(Console(), Console(stderr=True)),
+         environment=os.environ, steps=6, port=int(sys.argv[2]), speed=2_000.0)
 """
 
 

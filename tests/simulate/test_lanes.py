@@ -1,9 +1,8 @@
-"""The demo's jobs and lanes: the same terms for all, honest hints, retries that end where they should."""
+"""The demo's lanes: honest hints, retries that end where they should."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from router import hints as known
 from router.catalog import Catalog
 from router.simulate.lanes import Agent, Lane, cascade, fixed, hints
-from router.simulate.workload import PROFILES, RUN_LENGTH, Job, jobs
+from router.simulate.workload import Job, jobs
+from tests.simulate.asking import ledger
 from tests.simulate.conftest import NEMOTRON, QWEN, Models
-from tests.simulate.test_server import ledger
 
 STRONG = "qwen3.5-397b"
 
@@ -21,26 +20,6 @@ STRONG = "qwen3.5-397b"
 def small(count: int, *classes: str) -> list[Job]:
     """The first jobs of some classes, without the megabyte contexts."""
     return [j for j in jobs(400, 7) if j.task.step_class in classes][:count]
-
-
-def test_jobs_come_in_the_stated_shares() -> None:
-    """Each profile has its share, runs have their length, ids are unique, and the seed decides the order."""
-    work = jobs(300, 7)
-    shares = Counter(j.profile for j in work)
-    assert {p: shares[p] for p in PROFILES} == {p: 3 * p.share for p in PROFILES}
-    assert set(Counter(j.run for j in work).values()) == {RUN_LENGTH}
-    assert len({j.task.id for j in work}) == len(work)
-    assert work == jobs(300, 7) != jobs(300, 8)
-    assert {j.profile for j in jobs(40, 7)} >= {p for p in PROFILES if p.share >= 5}
-
-
-def test_prompts_name_their_task_and_no_lane() -> None:
-    """The task's line and question are in the last message; pictures are attached; long contexts are long."""
-    for job in jobs(120, 7):
-        text = str(job.messages())
-        assert f"Task {job.task.id}" in text
-        assert ("image_url" in text) == (job.task.step_class == "vision")
-        assert (len(text) > 1_000_000) == (job.task.step_class == "long_context")
 
 
 def test_hints_are_ones_that_turnout_knows() -> None:

@@ -1,13 +1,20 @@
-"""A faulty upstream, and the byte pass-through to call it with."""
+"""A faulty upstream, and each byte pass-through to call it with."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+import uvloop
 
-from router.upstream import OpenAIUpstream
+from router.upstream import NativeUpstream, OpenAIUpstream
 from tests.faulty import Faulty
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the server runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
@@ -16,8 +23,16 @@ async def server() -> AsyncIterator[Faulty]:
         yield upstream
 
 
+@pytest.fixture(params=[OpenAIUpstream, NativeUpstream], ids=["aiohttp", "native"])
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[OpenAIUpstream | NativeUpstream]:
+    upstream = request.param({"KEY": "sk-secret"})
+    yield upstream
+    await upstream.close()
+
+
 @pytest.fixture
-async def client() -> AsyncIterator[OpenAIUpstream]:
+async def lister() -> AsyncIterator[OpenAIUpstream]:
+    """The client that can also list what an endpoint serves."""
     upstream = OpenAIUpstream({"KEY": "sk-secret"})
     yield upstream
     await upstream.close()

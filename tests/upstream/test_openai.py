@@ -175,20 +175,20 @@ async def test_a_slow_reader_holds_the_upstream_back(server: Faulty, client: Ope
     await server.until(lambda: server.aborts == 1)
 
 
-async def test_the_ids_an_endpoint_lists(server: Faulty, client: OpenAIUpstream) -> None:
+async def test_the_ids_an_endpoint_lists(server: Faulty, lister: OpenAIUpstream) -> None:
     """Ids in the order of the list."""
     listed = deployed(server.url.replace("/v1", "/listed/v1"), api_key_env="KEY")
-    assert await client.ids(listed) == ("nemotron", "qwen")
+    assert await lister.ids(listed) == ("nemotron", "qwen")
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/v1", "status"), ("/html/v1", "invalid_body"), ("/huge/v1", "too_large")])
-async def test_an_endpoint_that_lists_nothing(server: Faulty, client: OpenAIUpstream, path: str, kind: str) -> None:
+async def test_an_endpoint_that_lists_nothing(server: Faulty, lister: OpenAIUpstream, path: str, kind: str) -> None:
     """No such path, no list, or one that never ends."""
     with pytest.raises(UpstreamFault) as caught:
-        await client.ids(deployed(server.url.replace("/v1", path)))
+        await lister.ids(deployed(server.url.replace("/v1", path)))
     assert caught.value.kind == kind
     with pytest.raises(UpstreamFault) as caught:
-        await client.ids(deployed(closed_url()))
+        await lister.ids(deployed(closed_url()))
     assert caught.value.kind == "connect"
 
 

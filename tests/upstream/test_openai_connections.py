@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from router.errors import UpstreamFault
-from router.upstream import OpenAIUpstream, openai
+from router.upstream import OpenAIUpstream, native, openai
 from router.upstream.base import Call
 from tests import answers
 from tests.faulty import Faulty
@@ -135,7 +135,8 @@ async def test_a_break_after_the_upstream_has_worked_is_not_sent_again(
     server: Faulty, client: OpenAIUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a connection that breaks at once was stale; a later break may have cost a generation."""
-    monkeypatch.setattr(openai, "STALE_S", -1.0)
+    for module in (openai, native):
+        monkeypatch.setattr(module, "STALE_S", -1.0)
     await (await client.send(call(server.url, "good"))).read(MB)
     with pytest.raises(UpstreamFault):
         await client.send(call(server.url, "hang-up"))

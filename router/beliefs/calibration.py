@@ -1,0 +1,46 @@
+"""Whether an arm succeeds as often as it is believed to, over a lagged window; what is missing is added to its logits.
+
+Every outcome is held against the chance that was believed before it. When a window is full, the arm's shift takes the
+Newton step that would have made the two agree, and then stays until the next window is full: what is served now never
+corrects itself. Logits are shifted, probabilities never, so all plans stay consistent with one another.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from router.beliefs.latent import Array
+
+WINDOW = 200
+"""Outcomes of an arm after which its shift is looked at again."""
+CAUTION = 12.0
+"""Information, in units of p (1 - p), that a window is held against: with 200 outcomes of p = 0.7, some 1 in 4."""
+MOST = 1.0
+"""Largest shift, in logits: what is wrong beyond it is not calibration."""
+
+
+class Calibration(msgspec.Struct, frozen=True, eq=False):
+    shift: Array
+    """(A,): logits to add, now."""
+    surprise: Array
+    """(A,): slopes of the log likelihood by the logit, summed over the window so far."""
+    information: Array
+    seen: Array
+
+    def observe(self, arm: int, slope: float, information: float) -> Calibration:
+        """After one outcome: slope and expected curvature of its log likelihood by the arm's logit, before it."""
+        shift, surprise, known, seen = (a.copy() for a in (self.shift, self.surprise, self.information, self.seen))
+        surprise[arm] += slope
+        known[arm] += information
+        seen[arm] += 1
+        if seen[arm] >= WINDOW:
+            moved = shift[arm] + surprise[arm] / (known[arm] + CAUTION)
+            shift[arm] = min(MOST, max(-MOST, moved))
+            surprise[arm] = known[arm] = seen[arm] = 0.0
+        return Calibration(shift, surprise, known, seen)
+
+
+def blank(arms: int) -> Calibration:
+    zero = np.zeros(arms)
+    return Calibration(zero, zero, zero, zero)

@@ -1,0 +1,122 @@
+"""What one step's attempts say of the arms that made them: slope and curvature of their joint marginal likelihood.
+
+The attempts of a step share its difficulty, so they are judged together: the difficulty z, and what each model keeps
+over its retries, are integrated out of the product of all of them. Taken one by one, models that are only tried after
+others failed, on the harder steps, would look worse than they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from router.beliefs.latent import LIMIT, U_WEIGHT, Z_WEIGHT, Array, U, Z
+from router.outcome import Trial
+
+SLIM = 1e-9
+"""Rates t and f closer than this tell nothing apart."""
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One attempt that says something: its likelihood is right * p + wrong * (1 - p), or by `score`, see there."""
+
+    arm: int
+    """Position of its arm among those of the step."""
+    model: int
+    right: float
+    """P(what was seen | a right answer)."""
+    wrong: float
+    """P(what was seen | a wrong answer)."""
+    score: float | None = None
+    """A verdict strictly between 0 and 1: p^score * (1 - p)^(1 - score)."""
+    feedback: bool = False
+
+
+class Slope(msgspec.Struct, frozen=True):
+    """Of the log likelihood by the logits of the step's arms."""
+
+    value: float
+    """The log likelihood itself."""
+    gradient: Array
+    """(arms,)"""
+    precision: Array
+    """(arms, arms): minus the second derivative; need not be positive."""
+
+    def less(self, earlier: Slope) -> Slope:
+        """What is left where `earlier` was counted before."""
+        return Slope(self.value - earlier.value, self.gradient - earlier.gradient, self.precision - earlier.precision)
+
+
+def tried(trial: Trial, arm: int, model: int) -> Try | None:
+    """What a trial says, or None where it says nothing. A verdict outweighs what a check said."""
+    if trial.success is not None:
+        right = min(1.0, max(0.0, trial.success))
+        score = right if 0.0 < right < 1.0 else None
+        return Try(arm, model, right, 1.0 - right, score, trial.feedback)
+    if trial.accepted is None or abs(trial.t - trial.f) < SLIM:
+        return None
+    right, wrong = (trial.t, trial.f) if trial.accepted else (1.0 - trial.t, 1.0 - trial.f)
+    return Try(arm, model, right, wrong, None, trial.feedback)
+
+
+def slope(tries: Sequence[Try], logits: Array, sigma: float, tau: float, tau_feedback: float) -> Slope:
+    """At `logits`, one for each arm of the step. `tau_feedback` takes tau's place where a model saw its error."""
+    arms = len(logits)
+    by_model: dict[int, list[Try]] = {}
+    for one in tries:
+        by_model.setdefault(one.model, []).append(one)
+    weight, parts = Z_WEIGHT, []
+    for own in by_model.values():
+        share, part = _given_z(own, logits, sigma, tau, tau_feedback)
+        weight = weight * share
+        parts.append(part)
+    total = float(weight.sum())
+    weight = weight / total
+    first = np.zeros((arms, len(Z)))
+    second = np.zeros((arms, arms, len(Z)))
+    for scores, products in parts:
+        second += first[:, None] * scores[None] + scores[:, None] * first[None] + products
+        first += scores
+    gradient: Array = first @ weight
+    return Slope(float(np.log(total)), gradient, np.outer(gradient, gradient) - second @ weight)
+
+
+def _given_z(
+    own: Sequence[Try], logits: Array, sigma: float, tau: float, tau_feedback: float
+) -> tuple[Array, tuple[Array, Array]]:
+    """One model's attempts given z, u integrated out: their likelihood (15,), E[score] by arm (arms, 15), and
+    E[score score' + curvature] (arms, arms, 15)."""
+    arms = len(logits)
+    likelihood = np.ones((len(Z), len(U)))
+    scores = np.zeros((arms, len(Z), len(U)))
+    curved = np.zeros((arms, len(Z), len(U)))
+    for one in own:
+        noise = sigma * Z[:, None] + (tau_feedback if one.feedback else tau) * U
+        p = 1.0 / (1.0 + np.exp(-np.clip(logits[one.arm] + noise, -LIMIT, LIMIT)))
+        value, d1, d2 = _terms(one, p)
+        likelihood *= value
+        scores[one.arm] += d1
+        curved[one.arm] += d2
+    weighted = likelihood * U_WEIGHT
+    share: Array = weighted.sum(1)
+    posterior = weighted / share[:, None]
+    products = np.einsum("azu,bzu->abz", scores * posterior, scores)
+    diagonal = np.arange(arms)
+    products[diagonal, diagonal] += (curved * posterior).sum(2)
+    return share, ((scores * posterior).sum(2), products)
+
+
+def _terms(one: Try, p: Array) -> tuple[Array, Array, Array]:
+    """Likelihood of one attempt, and first and second derivative of its log by the logit."""
+    q = 1.0 - p
+    if one.score is not None:
+        return p**one.score * q ** (1.0 - one.score), one.score - p, -p * q
+    if one.wrong == 0.0:
+        return one.right * p, q, -p * q
+    if one.right == 0.0:
+        return one.wrong * q, -p, -p * q
+    value = one.right * p + one.wrong * q
+    rise = (one.right - one.wrong) * p * q / value
+    return value, rise, rise * (q - p) - rise * rise

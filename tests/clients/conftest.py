@@ -1,0 +1,41 @@
+"""Simulated models and a real `turnout serve` between them and real clients, each in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from router.simulate import children
+from router.simulate.server import Options
+from tests.clients.running import KEY, POLICIES, Ledger, Running, environment, policies, serving
+
+SPEED = 200.0
+
+
+@pytest.fixture(scope="session")
+def addresses() -> Iterator[dict[str, str]]:
+    """The addresses of the simulated models, by name."""
+    with children.models(POLICIES / "models.yaml", Options(speed=SPEED), environment()) as (_, found):
+        yield found
+
+
+@pytest.fixture(scope="session")
+def ledger(addresses: dict[str, str]) -> Ledger:
+    return Ledger(next(iter(addresses.values())))
+
+
+@pytest.fixture(scope="session")
+def turnout_server(addresses: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server that wants KEY."""
+    folder = tmp_path_factory.mktemp("serve")
+    served = policies(folder / "policies", addresses)
+    with serving(served, folder / "log", TURNOUT_API_KEYS=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def lane() -> str:
+    """The `user` of a test's requests, by which the ledger keeps them apart."""
+    return f"lane-{uuid4().hex[:12]}"

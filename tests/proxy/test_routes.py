@@ -1,0 +1,112 @@
+"""The routes beside chat, and what is said where there is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from router import __version__
+from tests.proxy.yard import CHAT, CHEAP_THEN_DEAR, HELLO, Yard
+
+
+async def test_models_lists_what_can_be_named(yard: Yard) -> None:
+    """`auto`, each policy, each model; every one of these names is taken by chat, and each has its own entry."""
+    proxy = await yard({"cheap": "good", "dear": "good"}, policies={"frugal": {}})
+    got = await proxy.fetch("GET", "/v1/models")
+    listed = json.loads(got.body)
+    assert (got.status, listed["object"]) == (200, "list")
+    names = [entry["id"] for entry in listed["data"]]
+    assert names == ["auto", "auto:default", "auto:frugal", "cheap", "dear"]
+    for entry in listed["data"]:
+        assert entry["object"] == "model" and {"created", "owned_by"} <= entry.keys()
+        assert json.loads((await proxy.fetch("GET", f"/v1/models/{entry['id']}")).body) == entry
+        assert (await proxy.chat(model=entry["id"])).status == 200
+    missing = await proxy.fetch("GET", "/v1/models/nope")
+    assert (missing.status, missing.error["code"], missing.error["param"]) == (404, "model_not_found", "model")
+
+
+async def test_route_explains_and_sends_nothing(yard: Yard) -> None:
+    """The decision that chat would take, its plans and their numbers."""
+    proxy = await yard({"cheap": "good", "dear": "good"})
+    body = HELLO | {"turnout": CHEAP_THEN_DEAR}
+    got = await proxy.fetch("POST", "/v1/route", json.dumps(body).encode())
+    decision = json.loads(got.body)
+    assert (got.status, proxy.upstream.requests, proxy.outcomes) == (200, 0, [])
+    assert decision["chosen"]["arms"] == ["cheap/off", "dear/off"] and decision["accuracy_met"] is True
+    assert decision["chosen"]["p_success"] == pytest.approx(0.904, abs=1e-4)
+    assert decision["considered"] == len(decision["plans"]) == 6
+    taken = await proxy.chat(turnout=CHEAP_THEN_DEAR)
+    assert taken.headers["x-turnout-plan"] == " > ".join(decision["chosen"]["arms"])
+    assert float(taken.headers["x-turnout-expected-cost-usd"]) == pytest.approx(
+        decision["chosen"]["expected_cost_usd"], rel=1e-3
+    )
+
+
+async def test_route_tells_why_nothing_is_feasible(yard: Yard) -> None:
+    """As chat itself would."""
+    proxy = await yard({"cheap": "good"})
+    picture = [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]
+    body = HELLO | {"messages": [{"role": "user", "content": picture}]}
+    for path in ("/v1/route", CHAT):
+        got = await proxy.fetch("POST", path, json.dumps(body).encode())
+        assert (got.status, got.error["code"]) == (400, "no_feasible_model") and "image" in got.error["message"]
+    proxy.admitted += 1
+
+
+async def test_health_and_readiness(yard: Yard) -> None:
+    """Alive and ready, until no deployment has its key."""
+    proxy = await yard({"cheap": "good"})
+    alive = await proxy.fetch("GET", "/healthz")
+    assert (alive.status, json.loads(alive.body)) == (200, {"status": "ok", "version": __version__})
+    assert (await proxy.fetch("GET", "/readyz")).status == 200
+    keyless = await yard({"cheap": [{"model": "good", "api_key_env": "ABSENT"}]})
+    assert (await keyless.fetch("GET", "/healthz")).status == 200
+    ready = await keyless.fetch("GET", "/readyz")
+    assert (ready.status, json.loads(ready.body)) == (503, {"status": "no usable deployment"})
+
+
+async def test_metrics_move_with_outcomes(yard: Yard) -> None:
+    """In OpenMetrics, pairs there from the start at zero."""
+    proxy = await yard({"cheap": "good", "dear": "good"})
+    labels = {"attempt": "1", "model": "cheap", "outcome": "accepted", "policy": "default"}
+    labels |= {"source": "checks", "step_class": "chat"}
+    named = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    outcomes = f"turnout_outcomes_total{{{named}}}".encode()
+    fresh = await proxy.fetch("GET", "/metrics")
+    assert fresh.headers["content-type"].startswith("application/openmetrics-text") and fresh.body.endswith(b"# EOF\n")
+    assert outcomes + b" 0.0" in fresh.body
+    await proxy.chat()
+    await proxy.settled()
+    moved = (await proxy.fetch("GET", "/metrics")).body
+    assert outcomes + b" 1.0" in moved
+    assert b'gen_ai_server_request_duration_seconds_count{status="200",step_class="chat"} 1.0' in moved
+
+
+NOWHERE = [
+    ("GET", "/", 404, "unknown_path", None),
+    ("GET", "/v1", 404, "unknown_path", None),
+    ("POST", "/v1/chat", 404, "unknown_path", None),
+    ("POST", CHAT + "/", 404, "unknown_path", None),
+    ("GET", "/v1/../etc/passwd", 404, "unknown_path", None),
+    ("GET", "/" + "x" * 5000, 404, "unknown_path", None),
+    ("GET", "/%00%ff", 404, "unknown_path", None),
+    ("GET", CHAT, 405, "method_not_allowed", "POST"),
+    ("PUT", CHAT, 405, "method_not_allowed", "POST"),
+    ("OPTIONS", CHAT, 405, "method_not_allowed", "POST"),
+    ("PATCH", CHAT, 405, "method_not_allowed", "POST"),
+    ("GET", "/v1/route", 405, "method_not_allowed", "POST"),
+    ("POST", "/v1/models", 405, "method_not_allowed", "GET"),
+    ("DELETE", "/v1/models/cheap", 405, "method_not_allowed", "GET"),
+    ("POST", "/metrics", 405, "method_not_allowed", "GET"),
+]
+
+
+async def test_what_is_not_there(yard: Yard) -> None:
+    """OpenAI's error shape everywhere, the methods that would do, and a request id."""
+    proxy = await yard({"cheap": "good"})
+    for method, path, status, code, allow in NOWHERE:
+        got = await proxy.fetch(method, path, b"{}" if method in ("POST", "PUT") else None, {"x-request-id": "r1"})
+        assert (got.status, got.error["code"], got.error["type"]) == (status, code, "invalid_request_error"), path
+        assert got.headers.get("allow") == allow and got.headers["x-request-id"] == "r1"
+        assert len(got.error["message"]) < 400
