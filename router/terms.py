@@ -160,7 +160,7 @@ def resolve(
         hints = msgspec.structs.replace(hints, step=None, step_id=None, run_id=None, attempt=None)
     used = run_retries if hints.run_retries is not None else 0
     spent = run_cost if hints.run_max_cost is not None else 0.0
-    shape = _Shape(facts.tools > 0, facts.schema, streamed)
+    shape = _Shape(facts.tools > 0, facts.schema, streamed, facts.max_tokens is not None)
     return _resolve(wanted.policy, wanted.pin, step_class.name, hints, shape, failed, used, spent)
 
 
@@ -170,6 +170,8 @@ class _Shape(NamedTuple):
     tools: bool
     schema: bool
     streamed: bool
+    limited: bool
+    """Whether the caller set `max_tokens`: an answer cut off there is as long as it was asked to be."""
 
 
 @lru_cache(maxsize=2048)
@@ -279,7 +281,10 @@ def _verification(
     if verify == "none":
         return "none", (), Rates(t=1.0, f=1.0)
     assert not isinstance(verify, str)
-    checks = applicable(frozenset(verify), tools=shape.tools, schema=shape.schema)
+    names = frozenset(verify)
+    if shape.limited and hints.verify is None:
+        names -= {"length"}  # unless it is asked for by name: a second try would be cut off just the same
+    checks = applicable(names, tools=shape.tools, schema=shape.schema)
     held = policy.hold != "never" if hints.hold is None else hints.hold
     if not checks or (shape.streamed and not held):
         return "none", checks, Rates(t=1.0, f=1.0)

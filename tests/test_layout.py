@@ -222,8 +222,19 @@ def does_something(tree: ast.Module) -> bool:
     return any(not isinstance(line, ast.Expr) for function in functions for line in function.body)
 
 
+TOGETHER = {
+    **dict.fromkeys(("api", "app", "attempts", "pipeline", "relay"), "proxy/test_answers.py"),
+    "deployment": "test_catalog.py",
+    "probe": "test_onboard.py",
+}
+"""Rooms that are tested as one: the proxy through real sockets, rather than each of its parts with the others faked."""
+
+
 def homes(path: Path) -> list[str]:
     """Where the tests of a module may be."""
+    room = dotted(path).split(".")[1]
+    if room in TOGETHER:
+        return [TOGETHER[room]]
     *folders, name = dotted(path).replace("__main__", "main").split(".")[1:]
     whole, beside = f"test_{'_'.join([*folders, name])}.py", "/".join([*folders, f"test_{name}.py"])
     return list(dict.fromkeys([beside, whole, *(f"test_{folder}.py" for folder in folders[:1])]))

@@ -18,11 +18,15 @@ MAX_MESSAGE = 600
 """Characters of the upstream's own words that a caller sees of its own mistake."""
 
 CALLERS = frozenset({400, 413, 422})
-ELSEWHERE = re.compile(
+_TOO_LONG = (
     r"context.{0,20}(length|window|size)|maximum context|context_length_exceeded|too many (input )?tokens"
     r"|prompt is too long"
     r"|input length|(input|prompt|tokens).{0,60}exceed|exceed.{0,60}tokens|tokens.{0,20}too (large|many)"
-    r"|multimodal|multi-modal|(image|vision|audio|modalit).{0,60}\b(not\b|un(?!able)|at most|limit)"
+)
+OVERFLOW = re.compile(_TOO_LONG, re.IGNORECASE)
+"""A 400 in these words says that the input is too long for the context."""
+ELSEWHERE = re.compile(
+    _TOO_LONG + r"|multimodal|multi-modal|(image|vision|audio|modalit).{0,60}\b(not\b|un(?!able)|at most|limit)"
     r"|at most [0-9]+ image|\b(not|un(?!able)\w+)\b.{0,40}(image|vision|modalit)"
     r"|not support|unsupported|unrecognized (request )?(argument|parameter)|unknown (argument|parameter|field)"
     r"|extra (inputs|fields|keys) (are )?not (permitted|allowed)|extra_forbidden",
@@ -61,6 +65,8 @@ def _caller(status: int, body: bytes) -> TurnoutError:
     message = _words(error.get("message")) or "The upstream refused the request as invalid."
     code, param = (value if isinstance(value := error.get(name), str) else None for name in ("code", "param"))
     if ELSEWHERE.search(message) or code == "context_length_exceeded":
+        if OVERFLOW.search(message):
+            code = "context_length_exceeded"  # by this word agents know that they have to shorten their context
         return UpstreamFault("unsupported", message[:MAX_MESSAGE], upstream_status=status, param=param, code=code)
     return CallerFault(message[:MAX_MESSAGE], status=status, param=param, code=code)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email.utils import formatdate
 
+import msgspec
 import pytest
 
 from router.errors import CallerFault, UpstreamFault
@@ -64,7 +65,8 @@ def test_what_one_model_cannot_do_another_may(message: str) -> None:
     """Context length, modality and unknown parameters, in the words of several servers; told as a 400 if nobody can."""
     error = fault.from_reply(400, {}, b'{"error": {"message": "%s"}}' % message.encode())
     assert isinstance(error, UpstreamFault)
-    assert (error.kind, error.status, error.code) == ("unsupported", 400, "unsupported_by_model")
+    assert (error.kind, error.status) == ("unsupported", 400)
+    assert error.code in ("unsupported_by_model", "context_length_exceeded")
     assert error.message == message
 
 
@@ -176,3 +178,17 @@ def test_anything_else_is_no_stream(headers: dict[str, str]) -> None:
     with pytest.raises(UpstreamFault) as caught:
         fault.check_stream_type(headers)
     assert caught.value.kind == "content_type"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 262144 tokens.",
+        "the request exceeds the available context size, try increasing it",
+        "prompt is too long: 300000 tokens > 200000 maximum",
+    ],
+)
+def test_an_overflow_has_the_code_that_agents_know(said: str) -> None:
+    """Whatever the server calls it, so that an agent shortens its context."""
+    error = from_reply(400, {}, msgspec.json.encode({"error": {"message": said, "type": "exceed_context_size_error"}}))
+    assert error.code == "context_length_exceeded"
