@@ -19,6 +19,7 @@ from router.api.asgi import (
     request_id,
     send_error,
 )
+from router.api.leaving import Watch
 from router.errors import TurnoutError, Unavailable
 from router.limits import Keys
 from router.pipeline import Pipeline
@@ -65,15 +66,13 @@ async def _until_left(receive: Receive, sink: ResponseSink, work: Any) -> None:
     assert task is not None
     left = False
 
-    async def watch() -> None:
+    def leave() -> None:
         nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
         if not sink.ended:
             left = True
             task.cancel()
 
-    watcher = asyncio.ensure_future(watch())
+    watch = Watch(receive, leave)
     try:
         await work
     except asyncio.CancelledError:
@@ -81,4 +80,4 @@ async def _until_left(receive: Receive, sink: ResponseSink, work: Any) -> None:
         if not left:
             await sink.fail(Unavailable("The server is being stopped.", code="server_stopping", retry_after=1.0))
     finally:
-        watcher.cancel()
+        watch.stop()
