@@ -1,7 +1,7 @@
 """Notices that a caller leaves, without a task for each request.
 
-ASGI tells it only to one who waits on `receive()`. A task that does nothing else costs a tenth of the whole request, so the
-coroutine is stepped by hand: once now, and again from the callback of whatever it waits for.
+ASGI tells it only to one who waits on `receive()`. A task that does nothing else costs a tenth of the whole request,
+so the coroutine is stepped by hand: once now, and again from the callback of whatever it waits for.
 """
 
 from __future__ import annotations
