@@ -116,7 +116,7 @@ class NativeUpstream:
         def given_back(link: Link) -> None:
             link.since = loop.time()
             route.idle.append(link)
-            while link.since - route.idle[0].since > KEEPALIVE_S or not route.idle[0].usable:
+            while (oldest := route.idle[0]) is not link and (link.since - oldest.since > KEEPALIVE_S or oldest.closed):
                 route.idle.popleft().cut()
 
         if route.tls and self._context is None:

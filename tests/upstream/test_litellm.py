@@ -326,7 +326,12 @@ async def test_a_provider_with_a_package_of_its_own(litellm: Any, monkeypatch: p
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")  # without a key in the catalog, litellm looks for the usual one
     client = LiteLLMUpstream({}, litellm)
     async with Faulty() as server:
-        fields = {"name": "d", "litellm_provider": "openai", "api_base": server.url, "prices": Prices(input=1, output=1)}
+        fields = {
+            "name": "d",
+            "litellm_provider": "openai",
+            "api_base": server.url,
+            "prices": Prices(input=1, output=1),
+        }
 
         def sent(model: str, stream: bool) -> Call:
             body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "stream": stream}).encode()
