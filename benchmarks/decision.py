@@ -1,11 +1,14 @@
 """Times one decision of the planner: three models with two thinking modes each, three retries, shipped-sized numbers.
 
 `python -m benchmarks.decision` prints microseconds. Warm: the caches know the kind of step, only the input's length is
-new; that is what serving sees. Cold table: its success probabilities are new too. Cold: so is the whole catalog.
+new; that is what serving sees. Learned facts: so are the facts, and with them what is added to every logit. Learned
+lengths: output lengths and speeds were learned, and are worked out anew for each step. Cold table: all its success
+probabilities are new. Cold: so is the whole catalog.
 """
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -15,8 +18,9 @@ from msgspec.structs import replace
 
 from router.beliefs import Beliefs
 from router.catalog import Catalog
+from router.outcome import Attempt, Evidence, Past, Trial
 from router.plan import Situation, decide
-from router.step import Facts
+from router.step import Facts, vector
 from router.terms import Terms
 
 MODES: dict[str, Any] = {"on": {"reasoning_tokens": 1200}, "off": {"logit_offset": -0.8}}
@@ -64,17 +68,46 @@ def timed(rounds: int, call: Callable[[int], object]) -> tuple[float, float, flo
     return statistics.median(taken), statistics.quantiles(taken, n=100)[98], max(taken)
 
 
+def taught(beliefs: Beliefs) -> Beliefs:
+    """Beliefs after 1,000 outcomes that depend on the facts: these then move each step's logits."""
+    arms, draw = beliefs.success.arms, random.Random(0)
+    for i in range(1_000):
+        facts = Facts(input_bytes=100 * i, turn=i % 40, tools=i % 7, code=i % 11 / 10, severity=i % 4)
+        right = draw.random() < 0.9 - 0.4 * facts.code - 0.1 * facts.severity
+        beliefs = beliefs.learn(Evidence("code", (Trial(draw.choice(arms), float(right)),), vector(facts)))
+    return beliefs
+
+
+def answered(beliefs: Beliefs, shipped: Catalog) -> Beliefs:
+    """Beliefs after 3,000 answers: lengths then depend on the step, and deployments on the load."""
+    draw, asked = random.Random(1), decide(Facts(), TERMS, beliefs, shipped, Situation()).asked
+    for _ in range(3_000):
+        arm = draw.choice(shipped.arms)
+        tokens, given = round(draw.lognormvariate(6.0, 1.0)) + 1, draw.lognormvariate(8.0, 1.0)
+        attempt = Attempt(arm.name, arm.model.name, "main", 0, 0.0, 1.0 + tokens / 100, 0.7, output_tokens=tokens)
+        question = replace(asked, input_tokens=given, past=(Past(arm.name, 200, 1000),) * draw.randrange(3))
+        beliefs = beliefs.answered(attempt, question, busy=draw.randrange(64), room=64)
+    return beliefs
+
+
 def main() -> None:
     shipped = catalog()
     beliefs, situation = Beliefs.prior(shipped), Situation()
     inputs = [Facts(input_bytes=20_000 + 37 * i) for i in range(ROUNDS)]
     shifted = [catalog(i / 1000) for i in range(200)]
     believed = [Beliefs.prior(c) for c in shifted]
+    learned, timed_lengths = taught(beliefs), answered(beliefs, shipped)
+    all_learned = replace(learned, length=timed_lengths.length, speed=timed_lengths.speed)
+    run = Situation(past=(Past("n/on", 200, 4_000), Past("n/off", 300, 4_500)))
+    varied = [replace(f, turn=i % 40, tools=i % 7, code=i % 11 / 10, severity=i % 4) for i, f in enumerate(inputs)]
     kinds: dict[str, Callable[[int], object]] = {
         "warm": lambda i: decide(inputs[i], TERMS, beliefs, shipped, situation),
         "warm, one retry": lambda i: decide(inputs[i], replace(TERMS, max_attempts=2), beliefs, shipped, situation),
         "warm, tight deadline": lambda i: decide(inputs[i], replace(TERMS, deadline=25.0), beliefs, shipped, situation),
         "warm, cap": lambda i: decide(inputs[i], replace(TERMS, max_cost=0.02), beliefs, shipped, situation),
+        "learned facts": lambda i: decide(varied[i], TERMS, learned, shipped, situation),
+        "learned lengths": lambda i: decide(varied[i], TERMS, timed_lengths, shipped, run),
+        "all learned": lambda i: decide(varied[i], TERMS, all_learned, shipped, run),
         "cold table": lambda i: decide(inputs[i], replace(TERMS, sigma=1.5 + i / 1e6), beliefs, shipped, situation),
         "cold": lambda i: decide(inputs[i], TERMS, believed[i], shifted[i], situation),
     }

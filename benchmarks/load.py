@@ -1,6 +1,6 @@
 """A closed-loop load generator: so many connections, each with one request at a time. Prints one JSON line.
 
-    python benchmarks/load.py URL BODY_FILE CONNECTIONS SECONDS
+python benchmarks/load.py URL BODY_FILE CONNECTIONS SECONDS
 """
 
 from __future__ import annotations
@@ -89,7 +89,10 @@ async def run(url: str, body: bytes, connections: int, seconds: float) -> dict[s
         f"authorization: Bearer bench-key\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body
     tally, loop = Tally(), asyncio.get_running_loop()
-    links = [(await loop.create_connection(lambda: Client(request, tally), parts.hostname, parts.port))[0] for _ in range(connections)]
+    links = [
+        (await loop.create_connection(lambda: Client(request, tally), parts.hostname, parts.port))[0]
+        for _ in range(connections)
+    ]
     await asyncio.sleep(WARM_UP_S)
     tally.counting = True
     await asyncio.sleep(seconds)

@@ -2,7 +2,8 @@
 
     make bench        or        python benchmarks/run.py [--seconds 3] [--rounds 3]
 
-Capacity per core is 1 / (CPU seconds of Turnout per request or event): it holds on a busy machine, wall-clock columns do not.
+Capacity per core is 1 / (CPU seconds of Turnout per request or event): it holds on a busy machine, wall-clock columns
+do not.
 """
 
 from __future__ import annotations
@@ -82,9 +83,13 @@ def start(folder: pathlib.Path) -> tuple[subprocess.Popen[bytes], float]:
     (folder / "models.yaml").write_text(catalog())
     policies = HERE.parent / "policies"
     (folder / "default.yaml").write_text((policies / "default.yaml").read_text())
-    command = pinned(0, sys.executable, "-m", "router", "serve", "--port", PORT, "--policies", folder, "--log-level", "warning")
+    command = pinned(
+        0, sys.executable, "-m", "router", "serve", "--port", PORT, "--policies", folder, "--log-level", "warning"
+    )
     began = time.perf_counter()
-    server = subprocess.Popen(command, env={**os.environ, "TURNOUT_API_KEYS": KEY})
+    server = subprocess.Popen(
+        command, env={"TURNOUT_STATE_DIR": f"{folder}/state", **os.environ, "TURNOUT_API_KEYS": KEY}
+    )
     headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
     url = f"http://127.0.0.1:{PORT}/v1/chat/completions"
     while True:
@@ -97,7 +102,9 @@ def start(folder: pathlib.Path) -> tuple[subprocess.Popen[bytes], float]:
             time.sleep(0.02)
 
 
-def measure(server: subprocess.Popen[bytes], folder: pathlib.Path, name: str, connections: int, seconds: float) -> dict[str, float]:
+def measure(
+    server: subprocess.Popen[bytes], folder: pathlib.Path, name: str, connections: int, seconds: float
+) -> dict[str, float]:
     url = f"http://127.0.0.1:{PORT}/v1/chat/completions"
     before = cpu_s(server.pid)
     command = pinned(1, sys.executable, HERE / "load.py", url, folder / f"{name}.json", connections, seconds)

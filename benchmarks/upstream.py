@@ -1,6 +1,6 @@
 """A model that costs nothing: answers every chat completion at once, in the number of events that its name says.
 
-    python benchmarks/upstream.py PORT       models: mock, mock-n200 (200 events at once), mock-n200-d10 (one each 10 ms)
+python benchmarks/upstream.py PORT       models: mock, mock-n200 (200 events at once), mock-n200-d10 (one each 10 ms)
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 
 
 def _whole() -> bytes:
-    message = {"role": "assistant", "content": "A fixed reply, about as long as a short answer of a chat tends to be. " * 3}
+    message = {
+        "role": "assistant",
+        "content": "A fixed reply, about as long as a short answer of a chat tends to be. " * 3,
+    }
     body = json.dumps(
         {
             "id": "chatcmpl-bench",
@@ -33,7 +36,12 @@ def _whole() -> bytes:
 
 def _event(delta: dict[str, str] | None, finish: str | None = None) -> bytes:
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    chunk: dict[str, object] = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1, "model": "mock"}
+    chunk: dict[str, object] = {
+        "id": "chatcmpl-bench",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "mock",
+    }
     chunk["choices"] = choices
     if delta is None:
         chunk["usage"] = USAGE

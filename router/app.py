@@ -17,25 +17,27 @@ from starlette.exceptions import HTTPException
 
 from router import __version__, loader
 from router import journal as journals
-from router.api import explain, models, service
+from router.api import explain, models, outcomes, service
 from router.api.asgi import UNFORESEEN, Gone, Receive, Scope, Send, error_headers, method_not_allowed, request_id
 from router.api.chat import ChatRoute
 from router.attempts import Tools
+from router.chronicle import Chronicle
 from router.config import Config
 from router.errors import BadRequest, NotFound, TurnoutError
+from router.feedback import Feedback
 from router.health import Health
 from router.journal import Journal
 from router.library import Library
-from router.limits import Keys
+from router.limits import Keys, Quota
 from router.metrics import Metrics
 from router.outcome import Outcome
 from router.pipeline import Pipeline
-from router.record import Observers
 from router.settings import Settings
 from router.store.base import Store
 from router.store.memory import MemoryStore
 from router.upstream import ByProvider, NativeUpstream, OpenAIUpstream
 from router.upstream.base import Upstream
+from router.verdicts import Change, Judgement
 
 LOG = logging.getLogger("turnout")
 CHAT = "/v1/chat/completions"
@@ -61,14 +63,16 @@ def create_app(
     upstream: Upstream | None = None,
     store: Store | None = None,
     observers: Mapping[str, Callable[[Outcome], None]] | None = None,
+    listeners: Mapping[str, Callable[[Judgement], None]] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Turnout:
     """The whole proxy. Tests pass a scripted `upstream` or their own `store` and `clock`. Raises ConfigError.
 
-    `observers` are told of every outcome beside those that are built in.
+    `observers` are told of every outcome, `listeners` of every verdict, beside those that are built in.
     """
     metrics = Metrics()
-    health = Health(clock)
+    chronicle = Chronicle(clock)
+    health = Health(clock, turned=chronicle.breaker)
     inflight: Counter[str] = Counter()
 
     def loaded(config: Config) -> None:
@@ -100,17 +104,34 @@ def create_app(
         dropped=metrics.journal_dropped.inc,
         degraded=metrics.journal_degraded.set,
     )
-    told: dict[str, Callable[[Outcome], None]] = {"beliefs": learn, "metrics": metrics.observe}
+    def believe(change: Change) -> None:
+        library.believe(library.current.beliefs.learn(change.said, change.earlier))
+
+    def failed(consumer: str) -> None:
+        metrics.observer_errors.labels(consumer).inc()
+
+    told: dict[str, Callable[[Outcome], None]] = {
+        "beliefs": learn,
+        "metrics": metrics.observe,
+        "chronicle": chronicle.observe,
+    }
+    judged: dict[str, Callable[[Judgement], None]] = {"metrics": metrics.judged}
     if journal is not None:
         told["journal"] = journal.observe
+        keep = journal.verdict
+        judged["journal"] = lambda judgement: keep(judgement.verdict)
+    feedback = Feedback(
+        store,
+        failed,
+        observers={**told, **(observers or {})},
+        listeners={**judged, **(listeners or {})},
+        learners={"beliefs": believe},
+    )
     pipeline = Pipeline(
         config=library.get,
         store=store,
         tools=Tools(upstream, health, inflight, settings, clock),
-        observers=Observers(
-            {**told, **(observers or {})},
-            lambda name: metrics.observer_errors.labels(name).inc(),
-        ),
+        feedback=feedback,
     )
     keys = Keys(settings.api_keys)
     rest = _rest(
@@ -121,6 +142,7 @@ def create_app(
         lambda: _exposition(metrics, library, health, inflight),
         upstream,
         store,
+        feedback,
         journal,
     )
     return Turnout(ChatRoute(pipeline, keys, settings), rest, library)
@@ -152,6 +174,7 @@ def _rest(
     exposition: Callable[[], bytes],
     upstream: Upstream,
     store: Store,
+    feedback: Feedback,
     journal: Journal | None,
 ) -> FastAPI:
     started = False
@@ -189,6 +212,8 @@ def _rest(
     private = APIRouter(dependencies=[Depends(authorised)])
     private.include_router(models.routes(library.get))
     private.include_router(explain.routes(pipeline, settings, authorised))
+    quota = Quota(settings.outcomes_per_minute, pipeline.clock)
+    private.include_router(outcomes.routes(store, feedback, quota, settings, authorised))
     private.include_router(service.metrics(exposition))
     app.include_router(private)
     _errors(app)

@@ -62,6 +62,13 @@ def judge(answer: Answer, request: StepRequest, names: Iterable[str]) -> tuple[C
     return tuple(result for result in results if result is not None)
 
 
+def garbled(answer: Answer, request: StepRequest) -> bool | None:
+    """Whether the arguments of any call of a function are no JSON; None without such a call."""
+    free = set(request.tools) - request.tool_schemas.keys()  # tools of other kinds take any text
+    calls = [call for choice in answer.choices for call in choice.tool_calls if call.name not in free]
+    return any(_json(call.arguments or "{}")[1] is not None for call in calls) if calls else None
+
+
 def _one(name: str, answer: Answer, request: StepRequest) -> CheckResult | None:
     applies, check = _CHECKS[name]
     choices = [c for c in answer.choices if applies(c, request)]

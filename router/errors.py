@@ -4,9 +4,11 @@ TurnoutError                 status, type, code, param, retry_after
 ├── BadRequest          400  the request cannot be understood or is out of range; names the field
 ├── Unauthorized        401  no key, or a wrong one
 ├── NotFound            404  unknown model, policy, decision or path
+├── Conflict            409  it contradicts what the same source said before
 ├── BodyTooLarge        413  the body is over the limit
 ├── Infeasible          400  the gates closed on every arm; lists the reasons
 ├── BudgetExhausted     429  the run's own retries or money are used up
+├── RateLimited         429  the key sends too much; says when to come back
 ├── Unavailable         503  only health stands in the way; says when to come back
 ├── DeadlineExceeded    504  the deadline passed before an answer
 ├── CallerFault  400/422/..  the upstream says that the request itself is wrong
@@ -64,6 +66,10 @@ class NotFound(TurnoutError):
     status, type, code = 404, "invalid_request_error", "not_found"
 
 
+class Conflict(TurnoutError):
+    status, type, code = 409, "invalid_request_error", "conflict"
+
+
 class BodyTooLarge(TurnoutError):
     status, type, code = 413, "invalid_request_error", "body_too_large"
 
@@ -74,6 +80,10 @@ class Infeasible(BadRequest):
 
 class BudgetExhausted(TurnoutError):
     status, type, code = 429, "insufficient_quota", "budget_exhausted"
+
+
+class RateLimited(TurnoutError):
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
 class Unavailable(TurnoutError):

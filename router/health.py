@@ -39,8 +39,14 @@ class _Breaker:
 class Health:
     """Moves on faults and successes; times are seconds of the given clock, which must not be negative."""
 
-    def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
-        self._clock, self._jitter = clock, jitter
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        jitter: Callable[[], float] = random.random,
+        turned: Callable[[str, float | None], None] = lambda key, pause: None,
+    ) -> None:
+        """`turned` is told of each breaker that opens, with its pause in seconds, or closes, with None."""
+        self._clock, self._jitter, self._turned = clock, jitter, turned
         self._breakers: dict[str, _Breaker] = {}
         """Only deployments with a recent fault; empty in good times, so that a look costs nothing."""
 
@@ -76,6 +82,8 @@ class Health:
                 breaker.failures = 0
             else:
                 del self._breakers[key]
+                if breaker.opened:
+                    self._turned(key, None)
 
     def abandoned(self, key: str) -> None:
         """The call ended without telling anything of the deployment's health: the caller left, or was at fault."""
@@ -95,6 +103,7 @@ class Health:
                 pause = self._pause(breaker.opened)
                 breaker.opened += 1
                 breaker.probes = 0
+                self._turned(key, max(told, pause))
         breaker.until = max(breaker.until, now + max(told, pause))
 
     def _pause(self, opened: int) -> float:

@@ -22,6 +22,10 @@ NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}$")
 LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 CHECKS = ("schema", "tools", "length", "nonempty", "refusal")
 
+HEADER = "x-turnout-"
+TWICE = "\0"
+"""Between the values of a hint's header that was sent more than once; no header holds it."""
+
 Verify = frozenset[str] | Literal["none", "caller"]
 
 
@@ -230,8 +234,12 @@ def split_model(model: str) -> tuple[str, dict[str, str]]:
 
 
 def from_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The hints among lower-case header names: `x-turnout-failure-cost` → failure_cost."""
-    return {k[10:].replace("-", "_"): v for k, v in headers.items() if k.startswith("x-turnout-")}
+    """The hints among lower-case header names: `x-turnout-failure-cost` → failure_cost. Raises BadRequest: twice."""
+    found = {k: v for k, v in headers.items() if k.startswith(HEADER)}
+    for name, value in found.items():
+        if TWICE in value:
+            raise BadRequest(f"{name[:74]} is sent twice. Send it once.", param=name[:74], code="invalid_hint")
+    return {k[10:].replace("-", "_"): v for k, v in found.items()}
 
 
 def from_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

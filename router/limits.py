@@ -1,12 +1,12 @@
-"""Who may ask: keys, compared as hashes in constant time before any other work."""
+"""Who may ask, and how often: keys, compared as hashes in constant time before any other work, and quotas."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from router.errors import Unauthorized
+from router.errors import RateLimited, Unauthorized
 
 ANONYMOUS = "local"
 """The id of every caller where no keys are set (then only loopback is bound)."""
@@ -31,3 +31,25 @@ class Keys:
         if not any([hmac.compare_digest(digest, known) for known in self._known]):
             raise Unauthorized("The API key is wrong. Check the key that your client sends to Turnout.")
         return digest.hex()[:16]
+
+
+class Quota:
+    """So many a minute for each key, and a minute's worth at once."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._most, self._clock = float(per_minute), clock
+        self._left: dict[str, tuple[float, float]] = {}
+        """Key → what was left of its quota, and when. Keys are few: only known ones get here."""
+
+    def take(self, key_id: str) -> None:
+        """Uses one. Raises RateLimited with the seconds until there is one again."""
+        now = self._clock()
+        left, at = self._left.get(key_id, (self._most, now))
+        left = min(self._most, left + (now - at) * self._most / 60.0)
+        if left < 1.0:
+            self._left[key_id] = (left, now)
+            raise RateLimited(
+                f"The key may send {self._most:g} of these a minute. Wait, or send fewer.",
+                retry_after=(1.0 - left) * 60.0 / self._most,
+            )
+        self._left[key_id] = (left - 1.0, now)

@@ -1,4 +1,4 @@
-"""The one place that reaches for optional heavy libraries, and only when a catalog or a command needs them."""
+"""The one place that loads modules by name: heavy ones, and only when a catalog or a command needs them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.errors import ConfigError
-from router.upstream import LiteLLMUpstream
+
+if TYPE_CHECKING:
+    from router.upstream import LiteLLMUpstream
 
 LITELLM_ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file from the working folder
@@ -55,7 +57,8 @@ def load_litellm() -> Any:
 
 def litellm_upstream(keys: Mapping[str, str]) -> LiteLLMUpstream:
     """The client for deployments with a `litellm_provider`; `keys` is the environment. Loads litellm."""
-    return LiteLLMUpstream(keys, load_litellm())
+    upstream: type[LiteLLMUpstream] = importlib.import_module("router.upstream").LiteLLMUpstream
+    return upstream(keys, load_litellm())
 
 
 def duckdb() -> Any:
@@ -65,6 +68,19 @@ def duckdb() -> Any:
     return importlib.import_module("duckdb")
 
 
+def pyplot() -> Any:
+    """matplotlib's pyplot, drawing to files alone. Raises ConfigError where it is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError("--plot", None, "needs matplotlib, which comes with the extra: pip install 'turnout[plot]'")
+    importlib.import_module("matplotlib").use("Agg")
+    return importlib.import_module("matplotlib.pyplot")
+
+
 def demo() -> Any:
     """The module of the demo; it brings the openai SDK, which no server needs."""
     return importlib.import_module("router.simulate.demo")
+
+
+def commands() -> Any:
+    """The module of the commands; it brings nearly all of Turnout, which takes most of a second."""
+    return importlib.import_module("router.cli.commands")

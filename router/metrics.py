@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from router.outcome import Attempt, Outcome
+from router.evidence import SIGNALS
+from router.outcome import Attempt, Outcome, Verdict
+from router.verdicts import Judgement
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
 """Buckets of the OpenTelemetry gen_ai conventions, doubled up from 10 ms, with two more for long answers."""
@@ -16,7 +18,13 @@ TOKENS = tuple(float(round(16 * 2 ** (i / 2))) for i in range(27))
 """Steps of sqrt(2) from 16 to 131,072 output tokens: fine enough to read quantiles off."""
 MAX_CLASSES = 20
 """Step classes with a label of their own, over all policies; the others share `other`."""
-JUDGED = (("accepted", "checks"), ("rejected", "checks"), ("returned", "none"))
+JUDGED = (
+    ("accepted", "checks"),
+    ("rejected", "checks"),
+    ("returned", "none"),
+    ("success", "caller"),
+    ("failure", "caller"),
+)
 """What can become of an answer, and who says so."""
 P_BINS = tuple(f"{i / 10:.1f}" for i in range(10))
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -82,6 +90,11 @@ class Metrics:
             "turnout_predicted_success",
             "Decisions by the tenth that the plan's P(success) falls in.",
             ("step_class", "p_bin"),
+        )
+        self.calibration = counter(
+            "turnout_calibration_outcomes",
+            "First attempts that the caller judged, by the tenth that their P(success) had been put in.",
+            ("model", "p_bin", "outcome"),
         )
         self.output_tokens = histogram(
             "turnout_output_tokens", "Output tokens of one answer, reasoning included.", ("model", "step_class"), TOKENS
@@ -150,6 +163,19 @@ class Metrics:
         for index, attempt in enumerate(outcome.attempts):
             self._attempt(outcome, attempt, index, step_class)
 
+    def judged(self, judgement: Judgement) -> None:
+        """Moves what a verdict moves."""
+        about, verdict = judgement
+        if not about.answers:
+            return
+        result, source = _said(verdict)
+        labels = (about.answers[-1].model, self._class(about.step_class), "1" if about.first else "later")
+        self._count(self.outcomes, *labels, result, source, about.policy).inc()
+        if source == "caller" and about.p is not None and about.opinions == 1:
+            # A first answer that a check rejected never reached the caller: what was judged came after it.
+            first = result if len(about.answers) == 1 else "failure"
+            self._count(self.calibration, about.answers[0].model, p_bin(about.p), first).inc()
+
     def _attempt(self, outcome: Outcome, attempt: Attempt, index: int, step_class: str) -> None:
         model = attempt.model
         self._spread(self.client_duration, model, attempt.deployment, attempt.fault or "").observe(attempt.seconds)
@@ -202,3 +228,12 @@ def _judged(attempt: Attempt) -> tuple[str, str]:
     if not attempt.checks:
         return "returned", "none"
     return ("accepted" if attempt.accepted else "rejected"), "checks"
+
+
+def _said(verdict: Verdict) -> tuple[str, str]:
+    """What a verdict or a signal says, and who says it: never a name that a caller made up."""
+    good = verdict.success >= 0.5
+    if verdict.source in SIGNALS:
+        return ("unopposed" if good else "doubted"), verdict.source
+    kind, colon, _ = verdict.source.partition(":")
+    return ("success" if good else "failure"), (kind if colon else "caller")

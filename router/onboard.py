@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -168,6 +169,14 @@ def _own(url: str) -> bool:
         return host == "localhost" or "." not in host or host.endswith((".local", ".internal", ".lan"))
 
 
+def kept(catalog: Catalog, chosen: Sequence[Chosen]) -> tuple[Chosen, ...]:
+    """The deployments of a catalog that `chosen` does not replace: other models, ids or addresses."""
+    new = {(model, d.model, d.url) for model, d in chosen}
+    return tuple(
+        (m.name, d) for m in catalog.models.values() for d in m.deployments if (m.name, d.model, d.url) not in new
+    )
+
+
 def catalog_text(base: str, chosen: Sequence[Chosen]) -> str:
     """The catalog file `base` with its deployments replaced by `chosen`: facts, scores and comments stay.
 
@@ -186,8 +195,8 @@ def _block(served: Sequence[Deployment]) -> str:
     taken: list[str] = []
     entries: list[str] = []
     for d in served:
-        name = d.name if d.name not in taken else f"{d.name}-{taken.count(d.name) + 1}"
-        taken.append(d.name)
+        name = next(n for n in chain((d.name,), (f"{d.name}-{i}" for i in count(2))) if n not in taken)
+        taken.append(name)
         fields = {**d.model_dump(mode="json", exclude_defaults=True), "name": name}
         lines = [f"{key}: {_flow(value)}{_REMARKS.get(key, '')}" for key, value in fields.items()]
         entries.append("- " + "\n        ".join(lines))

@@ -43,6 +43,9 @@ class Attempt(msgspec.Struct, frozen=True):
     fault: str | None = None
     """None where an answer came; else UpstreamFault.kind, `caller` (the request was at fault), `cancelled` (the caller
     left) or `deadline`."""
+    garbled: bool | None = None
+    """Whether a tool call's arguments are no JSON. None where nobody looked: no tool was called, the check `tools` has
+    judged it, or the stream went by unread."""
 
     @property
     def answered(self) -> bool:
@@ -116,6 +119,8 @@ class Past(msgspec.Struct, frozen=True):
     arm: str
     visible: int
     """Output tokens of one choice without reasoning."""
+    input_tokens: int = 0
+    """0 where unknown."""
 
 
 class Recall(msgspec.Struct, frozen=True):
@@ -143,10 +148,13 @@ class Verdict(msgspec.Struct, frozen=True):
     success: float
     """1 right, 0 wrong, or a score between."""
     source: str
-    """`caller`, or the name of a free signal: `resend`, `truncation`, `tool_parse`, `judge:<name>`."""
+    """`caller` or another name that the caller chose, `run:<source>` for a run's verdict spread over its steps,
+    `judge:<name>`, or a free signal: `resend`, `truncation`, `tool_parse`."""
     at: float
     """Unix time."""
     reason: str | None = None
+    weight: float = 1.0
+    """Below 1 for a step's share of its run's verdict: the chance that it is the step's own."""
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -163,6 +171,8 @@ class Trial(msgspec.Struct, frozen=True):
     """P(it accepts a wrong one)."""
     checks: tuple[str, ...] = ()
     """Names of the check set, sorted; t and f are learned under them."""
+    seen: tuple[float, float] = (1.0, 1.0)
+    """P(what free signals say of it | a right answer), and the same of a wrong one; equal numbers say nothing."""
     feedback: bool = False
     """Whether the model was shown why the attempt before was wrong, rather than asked the same again."""
 

@@ -9,8 +9,9 @@ from router import plan, relay, step
 from router.attempts import Answered, Tools, Walk
 from router.config import Config
 from router.errors import TurnoutError
+from router.feedback import Feedback
 from router.plan import Decision, Situation
-from router.record import Incoming, Observers, Record
+from router.record import Incoming, Record
 from router.sink import Sink
 from router.store.base import Store
 from router.terms import Terms, resolve, target
@@ -20,8 +21,8 @@ from router.wire import ask, chat
 class Pipeline:
     """Takes steps. Everything it uses is passed in; it keeps no state of its own."""
 
-    def __init__(self, *, config: Callable[[], Config], store: Store, tools: Tools, observers: Observers) -> None:
-        self._config, self._store, self._tools, self._observers = config, store, tools, observers
+    def __init__(self, *, config: Callable[[], Config], store: Store, tools: Tools, feedback: Feedback) -> None:
+        self._config, self._store, self._tools, self._feedback = config, store, tools, feedback
         self.clock = tools.clock
 
     async def decide(self, incoming: Incoming, record: Record) -> tuple[step.StepRequest, Terms, Decision]:
@@ -71,9 +72,7 @@ class Pipeline:
             record.left()
             raise
         finally:
-            outcome = record.build(walk.attempts if walk else (), sink.committed)
-            self._observers.tell(outcome)
-            await self._store.record(outcome)
+            await self._feedback.finished(record.build(walk.attempts if walk else (), sink.committed))
             if walk:
                 await walk.close()  # last, since it may wait a moment for the upstream's end
 

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -24,18 +25,19 @@ def token() -> str:
 
 
 LOG = logging.getLogger("turnout")
+T = TypeVar("T")
 
 
-class Observers:
+class Observers(Generic[T]):
     """Those who are told of each outcome. They know nothing of each other, and a failing one never fails a step."""
 
-    def __init__(self, observers: Mapping[str, Callable[[Outcome], None]], failed: Callable[[str], None]) -> None:
+    def __init__(self, observers: Mapping[str, Callable[[T], None]], failed: Callable[[str], None]) -> None:
         self._observers, self._failed = observers, failed
 
-    def tell(self, outcome: Outcome) -> None:
+    def tell(self, what: T) -> None:
         for name, observe in self._observers.items():
             try:
-                observe(outcome)
+                observe(what)
             except Exception:  # whatever a consumer fails with, the step and the other consumers go on
                 LOG.exception("the consumer %r failed to take an outcome", name)
                 self._failed(name)

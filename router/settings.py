@@ -66,6 +66,8 @@ class Settings:
     """Seconds between comments while a streamed answer is held."""
     step_ttl: float = 86_400.0
     """Seconds for which a step or run is remembered after it was last heard of."""
+    outcomes_per_minute: int = 6_000
+    """Verdicts that one key may send."""
     reload_interval: float = 2.0
     """Seconds between looks at the policy and catalog files; 0 never looks."""
     state_dir: Path | None = None

@@ -1,6 +1,6 @@
 """Draws docs/frontier.png: every plan for one code step by expected cost and P(success), from the shipped files.
 
-    .venv/bin/python scripts/frontier.py
+.venv/bin/python scripts/frontier.py
 """
 
 from __future__ import annotations
@@ -44,9 +44,19 @@ def main() -> None:
     plans = [listed.plan for listed in plan.everything(decision)]
     figure, axes = plt.subplots(figsize=(8.4, 4.6), dpi=150)
     for p in plans:
-        axes.plot(p.cost * 100, p.p_success, "o", color=COLOURS[label(p.arms[:1])], alpha=0.45, markersize=5, markeredgewidth=0)
+        axes.plot(
+            p.cost * 100,
+            p.p_success,
+            "o",
+            color=COLOURS[label(p.arms[:1])],
+            alpha=0.45,
+            markersize=5,
+            markeredgewidth=0,
+        )
     edge = decision.frontier
-    axes.step([p.cost * 100 for p in edge], [p.p_success for p in edge], where="post", color="#444444", linewidth=1, zorder=0)
+    axes.step(
+        [p.cost * 100 for p in edge], [p.p_success for p in edge], where="post", color="#444444", linewidth=1, zorder=0
+    )
     for number, p in enumerate(edge):
         mine = p.arms == decision.chosen.arms
         below = number % 2 == 0 or p.p_success < ACCURACY
@@ -60,7 +70,9 @@ def main() -> None:
             fontweight="bold" if mine else "normal",
         )
     chosen = decision.chosen
-    axes.plot(chosen.cost * 100, chosen.p_success, "o", markersize=13, fillstyle="none", color="#c0392b", markeredgewidth=2)
+    axes.plot(
+        chosen.cost * 100, chosen.p_success, "o", markersize=13, fillstyle="none", color="#c0392b", markeredgewidth=2
+    )
     axes.axhline(ACCURACY, color="#c0392b", linewidth=0.8, linestyle="--")
     axes.text(axes.get_xlim()[1], ACCURACY + 0.003, f"required: {ACCURACY:g} ", color="#c0392b", fontsize=8, ha="right")
     for name, colour in COLOURS.items():
@@ -68,7 +80,9 @@ def main() -> None:
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     axes.set_xlabel("expected cost of the step, US cents")
     axes.set_ylabel("P(success)")
-    axes.set_title(f"{len(plans)} plans for one code step; the cheapest that meets {ACCURACY:g} is chosen", fontsize=10, loc="left")
+    axes.set_title(
+        f"{len(plans)} plans for one code step; the cheapest that meets {ACCURACY:g} is chosen", fontsize=10, loc="left"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(ROOT / "docs/frontier.png")

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import sys
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -31,8 +32,11 @@ def stay_here(event: str, arguments: tuple[object, ...]) -> None:
         raise RuntimeError(f"a test would connect to {host}")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(stay_here)
+    state = tempfile.TemporaryDirectory(prefix="turnout-tests-")  # servers keep their journals here, not in a home
+    os.environ["XDG_STATE_HOME"] = state.name
+    config.add_cleanup(state.cleanup)
 
 
 @pytest.fixture(autouse=True)

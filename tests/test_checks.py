@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.checks import judge
+from router.checks import garbled, judge
 from router.hints import CHECKS
 from router.step import StepRequest
 from router.wire import chat
@@ -225,3 +225,23 @@ def test_reasons_never_hold_the_answers_text(before: str, after: str) -> None:
         for asked in (step, strict):
             results = judge(answer, asked, CHECKS)
             assert results and all(WORD not in r.reason for r in results)
+
+
+@pytest.mark.parametrize(
+    ("calls", "found"),
+    [
+        ((), None),
+        ((("look", '{"key": "x"}'),), False),
+        ((("look", '{"key": 1}'),), False),
+        ((("now", ""),), False),
+        ((("look", '{"key": "x'),), True),
+        ((("unheard", "{"),), True),
+        ((("look", "{}"), ("look", "}")), True),
+        ((("grep", "no {json"),), None),
+        ((("grep", "no {json"), ("look", "{}")), False),
+    ],
+)
+def test_a_call_whose_arguments_are_no_json_is_garbled(calls: tuple[tuple[str, str], ...], found: bool | None) -> None:
+    """Whatever the schema says; tools that take free text cannot be."""
+    choice = Choice(tool_calls=tuple(ToolCall(name, arguments) for name, arguments in calls))
+    assert garbled(Answer((Choice(), choice)), request(tools=TOOLS)) is found

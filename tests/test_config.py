@@ -151,3 +151,12 @@ def test_the_stamp_sees_every_change(folder: Path) -> None:
     (folder / "broken.yaml").symlink_to("nowhere")
     assert config.stamp(settings) == seen[-1]
     assert config.stamp(Settings(policies=folder / "nope")) == ()
+
+
+def test_every_policy_has_the_digest_of_its_file(folder: Path) -> None:
+    """By which a record says exactly what it was decided by: other bytes, another version."""
+    before = load(folder).versions
+    assert set(before) == {"default"} and len(before["default"]) == 12
+    assert load(folder).versions == before
+    (folder / "default.yaml").write_text(MINIMAL.format(name="default") + "retries: 2\n")
+    assert load(folder).versions["default"] != before["default"]

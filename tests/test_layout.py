@@ -25,13 +25,13 @@ ROWS = (
     ("attempts", "checks", "relay", "sink"),
     ("learning", "onboard", "probe"),
     ("simulate",),
-    ("record", "plan"),
+    ("feedback", "record", "plan"),
     ("config", "beliefs"),
     ("upstream",),
     ("health", "limits"),
-    ("journal", "metrics"),
+    ("chronicle", "journal", "metrics"),
     ("store",),
-    ("catalog", "deployment", "hints", "outcome", "policy", "prices", "step", "terms", "wire"),
+    ("catalog", "deployment", "evidence", "hints", "outcome", "policy", "prices", "step", "terms", "verdicts", "wire"),
     ("errors", "settings", "yaml_file"),
     ("__init__",),
 )
@@ -54,7 +54,7 @@ DOORS = {
     "openai": {"simulate"},
     "opentelemetry": {"loader"},
     "prometheus_client": {"metrics"},
-    "pydantic": {"catalog", "deployment", "onboard", "policy", "simulate", "yaml_file"},
+    "pydantic": {"api", "catalog", "deployment", "onboard", "policy", "simulate", "yaml_file"},
     "redis": {"store"},
     "rich": {"cli"},
     "starlette": {"api", "app", "simulate"},
@@ -325,4 +325,4 @@ HEAVY = {"duckdb", "litellm", "matplotlib", "openai", "opentelemetry.sdk", "redi
 
 def test_the_command_starts_light() -> None:
     """Heavy libraries load when a catalog or command needs them (FastAPI itself takes OpenTelemetry's thin API)."""
-    run(f"import sys, router.cli\nprint(*sorted({HEAVY} & sys.modules.keys()), end='')")
+    run(f"import sys, router.cli.commands\nprint(*sorted({HEAVY} & sys.modules.keys()), end='')")

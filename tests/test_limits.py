@@ -1,11 +1,11 @@
-"""Callers' keys."""
+"""Callers' keys and quotas."""
 
 from __future__ import annotations
 
 import pytest
 
-from router.errors import Unauthorized
-from router.limits import ANONYMOUS, Keys
+from router.errors import RateLimited, Unauthorized
+from router.limits import ANONYMOUS, Keys, Quota
 
 KEYS = Keys(("sk-one", "schlüssel à"))
 
@@ -67,3 +67,28 @@ def test_nothing_of_a_key_is_kept_or_given_out() -> None:
     """The id is a short hash; it ends up in records and logs."""
     assert "sk-one" not in repr(vars(KEYS))
     assert len(KEYS.identify({"x-api-key": "sk-one"})) == 16
+
+
+def test_a_quota_is_spent_by_each_key_and_comes_back_with_time() -> None:
+    """A minute's worth at once, then one every so often; the message says when."""
+    now = 0.0
+    quota = Quota(6, lambda: now)
+    for _ in range(6):
+        quota.take("one")
+    with pytest.raises(RateLimited, match="6 of these a minute") as caught:
+        quota.take("one")
+    assert caught.value.retry_after == pytest.approx(10.0)
+    quota.take("two")
+    now = 9.0
+    with pytest.raises(RateLimited) as caught:
+        quota.take("one")
+    assert caught.value.retry_after == pytest.approx(1.0)
+    now = 10.1
+    quota.take("one")
+    with pytest.raises(RateLimited):
+        quota.take("one")
+    now = 1e6
+    for _ in range(6):
+        quota.take("one")
+    with pytest.raises(RateLimited):
+        quota.take("one")

@@ -11,6 +11,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from router.metrics import CONTENT_TYPE, MAX_CLASSES, SECONDS, TOKENS, Metrics, p_bin
 from router.outcome import Attempt, CheckResult, Outcome
+from router.verdicts import Judgement
+from tests.decided import answer, decided, verdict
 
 GOOD, BAD = CheckResult("length", True), CheckResult("schema", False)
 BOUNDED = {
@@ -200,6 +202,54 @@ def test_at_most_twenty_classes_have_a_label_of_their_own() -> None:
     assert classes == {("c0",): 1, (f"c{MAX_CLASSES - 1}",): 1, ("other",): 3, ("none",): 1}
     every = {dict(pairs).get("step_class") for _, pairs in samples(metrics)} - {None}
     assert len(every) == MAX_CLASSES + 2
+
+
+VERDICTS = [
+    (verdict(1.0), "success", "caller"),
+    (verdict(0.4, "nightly-tests"), "failure", "caller"),
+    (verdict(0.0, "judge:pytest"), "failure", "judge"),
+    (verdict(1.0, "run:nightly-tests", weight=0.1), "success", "run"),
+    (verdict(0.0, "resend"), "doubted", "resend"),
+    (verdict(1.0, "resend"), "unopposed", "resend"),
+    (verdict(0.0, "truncation"), "doubted", "truncation"),
+]
+
+
+@pytest.mark.parametrize(("said", "result", "source"), VERDICTS)
+def test_a_verdict_is_counted_by_who_says_so(metrics: Metrics, said: Any, result: str, source: str) -> None:
+    """Never under a name that a caller made up; on the model whose answer it is about."""
+    before = samples(metrics)
+    metrics.judged(Judgement(decided("d1", answer("q/on", False), answer(), step_class="code"), said))
+    after = samples(metrics)
+    labels = {"model": "n", "step_class": "code", "attempt": "later", "policy": "p"}
+    key = at("turnout_outcomes_total", **labels, outcome=result, source=source)
+    assert {k for k in after if after[k] != before.get(k, 0.0)} == {key} and after[key] == 1
+
+
+@pytest.mark.parametrize(
+    ("about", "model", "result"),
+    [
+        (decided(p=0.72, verdicts=(verdict(1.0),)), "n", "success"),
+        (decided("d1", answer("q/on", False), answer(), p=0.72, verdicts=(verdict(1.0),)), "q", "failure"),
+        (decided(p=None, verdicts=(verdict(1.0),)), None, ""),
+        (decided(p=0.72, verdicts=(verdict(1.0), verdict(1.0, "tests"))), None, ""),
+    ],
+)
+def test_predictions_are_held_against_the_first_verdict(
+    metrics: Metrics, about: Any, model: str | None, result: str
+) -> None:
+    """Of the first attempt; what a check rejected failed, and a stand-in was not what was predicted."""
+    metrics.judged(Judgement(about, verdict(1.0)))
+    found = {k: v for k, v in samples(metrics).items() if k[0] == "turnout_calibration_outcomes_total"}
+    wanted = at("turnout_calibration_outcomes_total", model=model or "", p_bin="0.7", outcome=result)
+    assert found == ({wanted: 1.0} if model else {})
+
+
+def test_a_verdict_on_no_answer_is_not_counted(metrics: Metrics) -> None:
+    """Nobody made a mistake there."""
+    before = samples(metrics)
+    metrics.judged(Judgement(decided(answers=()), verdict(0.0)))
+    assert samples(metrics) == before
 
 
 def test_no_identity_is_a_label(metrics: Metrics) -> None:

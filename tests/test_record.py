@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.errors import BudgetExhausted, UpstreamFault
@@ -14,6 +15,7 @@ from router.plan import Decision
 from router.record import Incoming, Observers, Record
 from router.step import Facts, StepRequest
 from router.terms import Terms
+from router.wire import chat
 from tests.plan.small import catalog, choose
 
 INCOMING = Incoming(b"{}", {}, "key-id", "req_1")
@@ -143,3 +145,34 @@ def test_a_failing_observer_harms_neither_the_step_nor_the_others(
         Observers({"first": told.append, "journal": broken, "last": told.append}, failed.append).tell(outcome)
     assert told == [outcome, outcome] and failed == ["journal"]
     assert "'journal' failed to take an outcome" in caplog.text
+
+
+TEXTS: list[tuple[list[dict[str, Any]], int, str | None]] = [
+    ([{"role": "user", "content": "Hello."}], 100, "Hello."),
+    ([{"role": "user", "content": "Hello."}], 0, None),
+    ([{"role": "user", "content": "first"}, {"role": "user", "content": "second"}], 100, "second"),
+    ([{"role": "user", "content": "asked"}, {"role": "assistant", "content": "said"}], 100, "asked"),
+    ([{"role": "user", "content": "a" * 90 + "b" * 90}], 40, "a" * 30 + "\n" + "b" * 10),
+    ([{"role": "user", "content": [{"type": "text", "text": "part"}]}], 100, "part"),
+    ([{"role": "system", "content": "rules"}], 100, None),
+    ([{"role": "user", "content": ""}], 100, None),
+]
+
+
+@pytest.mark.parametrize(("messages", "keep", "text"), TEXTS)
+def test_text_is_kept_only_as_far_as_asked(
+    clock: Clock, messages: list[dict[str, Any]], keep: int, text: str | None
+) -> None:
+    """Of the last user message: so many bytes of its beginning and end; none unless the settings ask for it."""
+    record = Record(INCOMING, clock, keep)
+    record.identify(chat.parse(msgspec.json.encode({"model": "auto", "messages": messages})), Hints())
+    assert record.build((), False).text == text
+
+
+def test_what_a_step_was_decided_by_is_recorded(clock: Clock) -> None:
+    """Its facts, its hints, and the version of its policy."""
+    record = begun(clock, accuracy=0.9)
+    record.asked(Terms(policy="default", step_class="code"), Facts(turn=3), (), "0123456789ab")
+    found = record.build((), False)
+    assert (found.facts, found.hints, found.policy_version) == (Facts(turn=3), Hints(accuracy=0.9), "0123456789ab")
+    assert Record(INCOMING, clock).build((), False).facts is None

@@ -33,6 +33,11 @@ READ: list[tuple[str, str, Any]] = [
     ("CONNECT_TIMEOUT", "0.25", 0.25),
     ("STEP_TTL", "1e3", 1000.0),
     ("RELOAD_INTERVAL", "0", 0.0),
+    ("STATE_DIR", "/var/lib/turnout", Path("/var/lib/turnout")),
+    ("JOURNAL", "off", "off"),
+    ("JOURNAL_FSYNC", "always", "always"),
+    ("JOURNAL_KEEP_BYTES", "0", 0),
+    ("JOURNAL_TEXT", "0", 0),
 ]
 
 
@@ -65,6 +70,11 @@ REFUSED = [
     ("KEEPALIVE_INTERVAL", "-5", "from 0.001"),
     ("MAX_BODY_BYTES", "0", "from 0.001"),
     ("RELOAD_INTERVAL", "-1", "from 0 to"),
+    ("JOURNAL", "yes", "must be one of auto, on, off, not 'yes'"),
+    ("JOURNAL_FSYNC", "often", "must be one of always, interval, never"),
+    ("JOURNAL_GZIP", "1", "must be one of off, on"),
+    ("JOURNAL_SEGMENT_BYTES", "100", "from 4096"),
+    ("JOURNAL_TEXT", "1000000", "from 0 to 65536"),
     ("TYPO", "1", "is not a setting. Settings are: TURNOUT_HOST, "),
     ("ENVIRONMENT", "x", "is not a setting"),
     ("host", "x", "is not a setting"),
@@ -155,3 +165,24 @@ def test_every_setting_is_documented() -> None:
             assert f"`{default}`" in row, row
     for name in set(re.findall(rf"{PREFIX}[A-Z_]+", text)):
         assert name.removeprefix(PREFIX).lower() in FIELDS, name
+
+
+HOMES = [
+    ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, Path("/x/turnout")),
+    ({"XDG_STATE_HOME": "relative", "HOME": "/h"}, Path("/h/.local/state/turnout")),
+    ({"XDG_STATE_HOME": "", "HOME": "/h"}, Path("/h/.local/state/turnout")),
+    ({"HOME": ""}, None),
+    ({}, None),
+]
+
+
+@pytest.mark.parametrize(("environment", "folder"), HOMES)
+def test_the_users_own_state_folder(environment: dict[str, str], folder: Path | None) -> None:
+    """As the XDG specification places it, where a relative path counts as not set. It is never taken unasked."""
+    found = from_environment(environment)
+    assert found.user_state_dir == folder and found.state_dir is None and found.journal_dir is None
+
+
+def test_the_journal_stands_in_the_state_folder() -> None:
+    """Beside whatever else outlives the server."""
+    assert from_environment({"TURNOUT_STATE_DIR": "/s"}).journal_dir == Path("/s/journal")

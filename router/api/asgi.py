@@ -11,7 +11,7 @@ import msgspec
 
 from router.attempts import Answered, Walk
 from router.errors import BadRequest, BodyTooLarge, TurnoutError
-from router.hints import IDENT
+from router.hints import HEADER, IDENT, TWICE
 from router.record import Record, token
 from router.wire import sse
 
@@ -35,8 +35,14 @@ class Gone(Exception):
 
 
 def header_map(scope: Scope) -> dict[str, str]:
-    """Header names (ASGI has them in lower case) and values. A header sent twice counts once, by its last value."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """Header names (ASGI has them in lower case) and values. A header sent twice counts once, by its last value; a hint
+    sent twice keeps both, as `hints.from_headers` looks for, since of two constraints neither may go unheard."""
+    sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    headers = dict(sent)
+    if len(headers) < len(sent):
+        for name in [name for name in headers if name.startswith(HEADER)]:
+            headers[name] = TWICE.join([value for other, value in sent if other == name])
+    return headers
 
 
 def request_id(headers: Mapping[str, str]) -> str:

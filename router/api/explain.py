@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from router import plan
-from router.api.asgi import read_body, request_id
+from router.api.asgi import header_map, read_body, request_id
 from router.pipeline import Pipeline
 from router.plan import Candidate, Decision, Plan
 from router.record import Incoming, Record
@@ -18,7 +18,10 @@ from router.terms import Terms
 
 PLANS = 200
 """Plans listed at most, the best first."""
-BODY = {"required": True, "content": {"application/json": {"schema": {"type": "object", "required": ["model", "messages"]}}}}
+BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": {"type": "object", "required": ["model", "messages"]}}},
+}
 
 
 def routes(pipeline: Pipeline, settings: Settings, authorised: Callable[..., str]) -> APIRouter:
@@ -26,9 +29,10 @@ def routes(pipeline: Pipeline, settings: Settings, authorised: Callable[..., str
 
     @router.post("/v1/route", summary="Explain a decision", openapi_extra={"requestBody": BODY})
     async def route(request: Request, key_id: str = Depends(authorised)) -> dict[str, Any]:
-        """Takes the body of a chat completion; returns the decision, every gate, and every plan. Sends nothing upstream."""
-        body = await read_body(request.receive, request.headers, settings.max_body_bytes)
-        return await explain(pipeline, Incoming(body, request.headers, key_id, request_id(request.headers)))
+        """Takes the body of a chat completion; returns the decision, gates and plans. Sends nothing upstream."""
+        headers = header_map(request.scope)
+        body = await read_body(request.receive, headers, settings.max_body_bytes)
+        return await explain(pipeline, Incoming(body, headers, key_id, request_id(headers)))
 
     return router
 
@@ -58,7 +62,9 @@ def render(decision: Decision, terms: Terms, facts: Facts) -> dict[str, Any]:
         "frontier": [_plan(p) for p in decision.frontier],
         "plans": [{**_plan(each.plan), "why": each.why} for each in plan.everything(decision, PLANS)],
         "arms": [_candidate(c) for options in decision.options.values() for c in options],
-        "gates": [{"arm": g.arm, "deployment": g.deployment, "kind": g.kind, "reason": g.reason} for g in decision.gates],
+        "gates": [
+            {"arm": g.arm, "deployment": g.deployment, "kind": g.kind, "reason": g.reason} for g in decision.gates
+        ],
         "terms": _terms(terms),
         "facts": _facts(facts),
     }

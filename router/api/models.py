@@ -34,7 +34,10 @@ def routes(config: Callable[[], Config]) -> APIRouter:
 def listing(config: Config) -> list[dict[str, Any]]:
     """OpenAI model objects, with Turnout's own facts beside them under `turnout`."""
     entries = [_entry("auto", "turnout", {"policy": config.default})]
-    entries += [_entry(f"auto:{name}", "turnout", {"policy": name, "description": p.description}) for name, p in config.policies.items()]
+    entries += [
+        _entry(f"auto:{name}", "turnout", {"policy": name, "description": p.description})
+        for name, p in config.policies.items()
+    ]
     entries += [_entry(m.name, m.maker, _facts(m)) for m in config.catalog.models.values()]
     return entries
 

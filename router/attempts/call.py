@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from router import relay
-from router.checks import judge
+from router.checks import garbled, judge
 from router.errors import CallerFault, UpstreamFault
 from router.health import Health
 from router.outcome import Attempt, CheckResult
@@ -155,6 +155,7 @@ class Caller:
             size=len(body),
             finish_reason=answer.finish_reason,
             checks=checks,
+            garbled=None if "tools" in self._checks else garbled(answer, self._request),
         )
         return Answered(body, any(not c.passed for c in checks))
 
@@ -199,6 +200,7 @@ class Caller:
         checks: tuple[CheckResult, ...] = (),
         first: float | None = None,
         fault: str | None = None,
+        garbled: bool | None = None,
     ) -> None:
         """Adds the attempt. Where the upstream sent no usage, `size` bytes of its answer stand in for it."""
         candidate, estimated = running.candidate, usage is None and size > 0
@@ -227,6 +229,7 @@ class Caller:
                 finish_reason=finish_reason,
                 checks=checks,
                 fault=fault,
+                garbled=garbled,
             )
         )
 

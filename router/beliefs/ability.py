@@ -74,18 +74,24 @@ def blank(models: tuple[int, ...]) -> Ability:
 def structure(models: tuple[int, ...]) -> tuple[Array, Array]:
     """Prior covariances (A, A) of h and e."""
     index = np.array(models)
-    same = (index[:, None] == index[None, :]).astype(float)
+    same = (index[:, None] == index[None, :]).astype(np.float64)
     one = np.eye(len(models))
-    common, own = (np.asarray(share[0] + share[1] * same + share[2] * one, np.float64) for share in (COMMON, OWN))
+    common: Array = COMMON[0] + COMMON[1] * same + COMMON[2] * one
+    own: Array = OWN[0] + OWN[1] * same + OWN[2] * one
     return common, own
 
 
 def _message(information: Array, shift: Array, own: Array) -> Array:
     """What a class says of h, its own e integrated out: (A, A) precision and (A,) shift, side by side."""
     size = len(shift)
-    out: Array = np.linalg.solve(
-        np.eye(size) + information @ own, np.concatenate((information, shift[:, None]), axis=1)
-    )
+    return solved(np.eye(size) + information @ own, np.concatenate((information, shift[:, None]), axis=1))
+
+
+def solved(matrix: Array, right: Array) -> Array:
+    """matrix^-1 right."""
+    if len(matrix) == 1:
+        return right / matrix
+    out: Array = np.linalg.solve(matrix, right).astype(np.float64, copy=False)
     return out
 
 
@@ -100,13 +106,13 @@ def _posterior(ability: Ability, step_class: str) -> tuple[Array, Array]:
     if at is not None:
         total = total - ability.to_common[at]
     # (common^-1 + P)^-1 = (1 + common P)^-1 common, without inverting the prior.
-    both: Array = np.linalg.solve(
+    both = solved(
         np.eye(size) + common @ total[:, :size], np.concatenate((common, (common @ total[:, size])[:, None]), axis=1)
     )
     covariance, mean = both[:, :size] + own, both[:, size]
     if at is not None:
         information, shift = ability.precision[at], ability.shift[at]
-        both = np.linalg.solve(
+        both = solved(
             np.eye(size) + covariance @ information,
             np.concatenate((covariance, (mean + covariance @ shift)[:, None]), axis=1),
         )

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
-
-from router.catalog import Catalog
 
 Z90 = 1.2815515655446004
 """The standard normal's 0.9 quantile."""
@@ -17,9 +14,9 @@ HINT_SPREAD = 0.35
 REASONING_SPREAD = 0.9
 """Log-sd of reasoning tokens: traces are long-tailed, q90 at about 3.2 times the median."""
 WIDEST = 2.0
-"""Log-sd beyond which a log-normal's mean is not believed: between two humps, the median and q90 say little of it."""
+"""Log-sd beyond which a log-normal's mean is not believed: of two humps, the median and q90 say little about it."""
 NARROWEST = 0.05
-"""Least log distance from q50 to q90 that a shift is a multiple of, else a stream of equal lengths could not be shifted."""
+"""Least log distance from q50 to q90 that a shift is a multiple of, so that equal lengths can be shifted too."""
 
 
 def phi(x: float) -> float:
@@ -88,8 +85,8 @@ def compose(
 ) -> Length:
     """The whole answer: visible and reasoning tokens, corrected, and cut off at `max_tokens`.
 
-    `shift`: multiples of the log distance from q50 to q90 by which q90 is moved (it never falls below q50). `factor`: on
-    the log-normal's mean, where experience says that it is off.
+    `shift`: multiples of the log distance from q50 to q90 by which q90 is moved (it never falls below q50). `factor`:
+    on the log-normal's mean, where experience says that it is off.
     """
     low, middle, high = visible.q10, visible.q50, visible.q90
     s = max((high - middle) / Z90, 1e-6)
@@ -142,15 +139,15 @@ def length(q50: float, q90: float, hint: int | None, max_tokens: int | None, rea
     return compose(hinted(visible, hint) if hint else visible, hidden(reasoning), 0.0, 1.0, max_tokens)
 
 
-class Lengths(msgspec.Struct, frozen=True, eq=False):
-    """Beliefs on output length of all arms. Compared and hashed by identity, so that look-ups can be cached on it."""
+class Fit(msgspec.Struct, frozen=True):
+    """How one answer's length compares with what was expected of it."""
 
-    reasoning: Mapping[str, float]
-    """Arm → median reasoning tokens."""
+    ratio: float
+    """Actual output tokens over the expected median."""
+    covered: bool
+    """Whether the expected q90 held: of nine in ten answers."""
 
-    def of(self, arm: str, q50: float, q90: float, hint: int | None, max_tokens: int | None) -> Length:
-        return length(q50, q90, hint, max_tokens, self.reasoning[arm])
 
-
-def prior(catalog: Catalog) -> Lengths:
-    return Lengths({arm.name: arm.model.thinking[arm.mode].reasoning_tokens for arm in catalog.arms})
+def fit(q50: float, q90: float, output_tokens: float) -> Fit:
+    """`q50` and `q90` as `Candidate.output_q50` and `output_q90`: of all choices together, like `output_tokens`."""
+    return Fit(output_tokens / max(q50, 1.0), output_tokens <= q90)

@@ -1,9 +1,10 @@
 """What is believed of the output length of every arm at every class, and how one answer moves it.
 
-A class's Shape holds what its answers depend on, whoever gives them. An arm's own peculiarity is a factor on the visible
-tokens, learned class by class and shrunk to what it is in all classes, to the model's, to none; its reasoning tokens; and a
-shift of q90 by which nine of ten of its answers stay below it, whatever the rest is worth (adaptive conformal inference:
-the shift grows by 0.9 steps at each answer above q90, and falls by 0.1 at each below; Gibbs and Candes 2021).
+A class's Shape holds what its answers depend on, whoever gives them. An arm's own peculiarity is a factor on the
+visible tokens, learned class by class and shrunk to what it is in all classes, to the model's, to none; its reasoning
+tokens; and a shift of q90 by which nine of ten of its answers stay below it, whatever the rest is worth (adaptive
+conformal inference: at each answer above q90 the shift grows by 0.9 steps, else it falls by 0.1; Gibbs and Candes
+2021).
 """
 
 from __future__ import annotations
@@ -13,24 +14,15 @@ from collections.abc import Mapping
 
 import msgspec
 
+from router.beliefs.habit import MEMORY, NEW, SHRINK, Habit
 from router.beliefs.length import REASONING_SPREAD, Z90, Length, LogNormal, Visible, compose, hidden, hinted, length
 from router.beliefs.sample import Average, beyond
 from router.beliefs.shape import Forecast, Shape, Traits
 from router.catalog import Catalog
 from router.outcome import Past
 
-STEP = 0.07
-"""Of the shift of q90. Over n answers coverage is within (range of the shift) / (STEP * n) of 0.9."""
-LOWEST, HIGHEST = -1.0, 8.0
-"""Bounds of the shift, in distances from q50 to q90."""
-SHRINK = 5.0
-"""Answers that what is known one level up counts as."""
 DRIFT_SHRINK = 30.0
 """Answers after which all classes' common deviation from the policy's expectation moves the next class half-way."""
-MEMORY = 300.0
-"""Answers that an arm's peculiarities remember."""
-LONG = 2_000.0
-"""Answers that offsets remember: they last, and their noise adds to that of every answer."""
 WIDENED = 4.0
 """Answers that an arm's peculiarities are worth after a change."""
 UP = 0.1
@@ -59,49 +51,6 @@ class Asked(msgspec.Struct, frozen=True):
     """The run's latest answers, the last one last."""
 
 
-class Own(msgspec.Struct, frozen=True):
-    """What is an arm's own: at one class, at all, or of all arms of its model."""
-
-    offset: Average = Average()
-    """Log of its visible tokens over those of the class."""
-    thought: Average = Average()
-    """Log of 1 + reasoning tokens."""
-    thought_square: Average = Average()
-    """Its squared distance from the mean."""
-    shift: float = 0.0
-    seen: Average = Average()
-    """Output tokens."""
-    meant: Average = Average()
-    """What their expectation was, before this very correction."""
-
-    @property
-    def factor(self) -> float:
-        """By which the expectation is corrected."""
-        if self.meant.mean <= 0:
-            return 1.0
-        return self.seen.towards(self.meant.mean, SHRINK) / self.meant.mean
-
-    def with_answer(self, gap: float, thought: float | None) -> Own:
-        """`gap`: log of its visible tokens over those of the class; `thought`: log of 1 + its reasoning tokens."""
-        if thought is None:
-            return msgspec.structs.replace(self, offset=self.offset.add(gap, LONG))
-        off = thought - self.thought.mean if self.thought.weight else 0.0
-        return msgspec.structs.replace(
-            self,
-            offset=self.offset.add(gap, LONG),
-            thought=self.thought.add(thought, MEMORY),
-            thought_square=self.thought_square.add(off * off, MEMORY),
-        )
-
-    def capped(self, weight: float) -> Own:
-        """The same, worth `weight` answers at most."""
-        parts = {name: getattr(self, name).capped(weight) for name in ("offset", "thought", "seen", "meant")}
-        return msgspec.structs.replace(self, **parts)
-
-
-NEW = Own()
-
-
 class Lengths(msgspec.Struct, frozen=True, eq=False):
     """Beliefs on output length of all arms. Compared and hashed by identity, so that look-ups can be cached on it."""
 
@@ -111,9 +60,9 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
     """Arm → its model."""
     shapes: Mapping[str, Shape] = {}
     """Step class → what its answers depend on."""
-    own: Mapping[str, Own] = {}
+    habits: Mapping[str, Habit] = {}
     """Arm or model → what is its own at all classes."""
-    cells: Mapping[str, Mapping[str, Own]] = {}
+    cells: Mapping[str, Mapping[str, Habit]] = {}
     """Step class → arm → what is its own there."""
     common: Mapping[str, float] = {}
     """Step class, or "" for all → mean of its arms' offsets."""
@@ -122,7 +71,7 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
 
     def about(self, asked: Asked) -> Outlook:
         """What is believed of one step, for all arms."""
-        if not self.own:
+        if not self.habits:
             return Outlook(self, asked, None)
         shape = self.shapes.get(asked.step_class, BLANK)
         middle = math.log(asked.q50) + self.drift.towards(0.0, DRIFT_SHRINK)
@@ -130,13 +79,17 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
         return Outlook(self, asked, shape.forecast(self._traits(asked), (middle - reach, middle, middle + reach)))
 
     def _traits(self, asked: Asked) -> Traits:
+        size = math.log1p(asked.input_tokens)
+        if not asked.past:
+            return Traits(size, size, asked.kind)
         level, weight = 0.0, 0.0
         for past in asked.past:
             level, weight = level * FADING, weight * FADING
             level += math.log(max(past.visible, 1)) - self.offset(past.arm, asked.step_class)
             weight += 1.0
-        past_level = level / weight if weight else None
-        return Traits(math.log1p(asked.input_tokens), asked.kind, past_level)
+        last = asked.past[-1]
+        known = last.input_tokens + last.visible if last.input_tokens else 0
+        return Traits(size, math.log1p(max(asked.input_tokens - known, 0.0)), f"{asked.kind}|run", level / weight)
 
     def offset(self, arm: str, step_class: str) -> float:
         """Log of the arm's visible tokens over those of the class.
@@ -144,20 +97,27 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
         What all arms have in common is the class's to learn, so each level counts from its arms' mean.
         """
         common = self.common.get("", 0.0)
-        wide = self.own.get(self.models.get(arm, ""), NEW).offset.towards(common, SHRINK)
-        middle = self.own.get(arm, NEW).offset.towards(wide, SHRINK) - common
+        wide = self.habits.get(self.models.get(arm, ""), NEW).offset.towards(common, SHRINK)
+        middle = self.habits.get(arm, NEW).offset.towards(wide, SHRINK) - common
         common = self.common.get(step_class, 0.0)
         return self.cell(arm, step_class).offset.towards(middle + common, SHRINK) - common
 
-    def cell(self, arm: str, step_class: str) -> Own:
+    def cell(self, arm: str, step_class: str) -> Habit:
         return self.cells.get(step_class, NOTHING).get(arm, NEW)
 
-    def thought(self, arm: str, step_class: str) -> LogNormal | None:
-        """The arm's reasoning tokens, None where it does not think."""
-        prior, wide, here = self.reasoning[arm], self.own.get(arm, NEW), self.cell(arm, step_class)
+    def shift(self, arm: str, step_class: str) -> float:
+        """Of q90; a class without answers begins where the arm's others are."""
+        here = self.cell(arm, step_class)
+        return here.shift if here.meant.weight else self.habits.get(arm, NEW).shift
+
+    def thought(self, arm: str, step_class: str, apart: float) -> LogNormal | None:
+        """The arm's reasoning tokens, None where it does not think. `apart`: log of the step's expected visible tokens
+        over the class's."""
+        prior, wide, here = self.reasoning[arm], self.habits.get(arm, NEW), self.cell(arm, step_class)
         if not wide.thought.weight:
             return hidden(prior)
         level = here.thought.towards(wide.thought.towards(math.log1p(prior), SHRINK), SHRINK)
+        level += here.slope(wide.slope(0.0)) * apart
         if level < NO_THOUGHT:
             return None
         square = here.thought_square.towards(wide.thought_square.towards(REASONING_SPREAD**2, SHRINK), SHRINK)
@@ -170,7 +130,7 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
         """
         if visible + reasoning <= 0 or arm not in self.reasoning:
             return self
-        known = self if self.own else msgspec.structs.replace(self, own={arm: NEW})
+        known = self if self.habits else msgspec.structs.replace(self, habits={arm: NEW})
         return known._learn(arm, asked, visible, reasoning, cut)
 
     def _learn(self, arm: str, asked: Asked, visible: int, reasoning: int, cut: bool) -> Lengths:
@@ -186,48 +146,34 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
         learned = shape.observe(self._traits(asked), tokens - offset, forecast, exact=not cut)
         if asked.hint:
             learned = learned.hinted(tokens - math.log(asked.hint))
-        here = self._judged(arm, outlook, visible + reasoning, cut)
+        total, length = visible + reasoning, outlook.of(arm)
+        here = self.cell(arm, asked.step_class)
+        here = here.judged(total, length, self.shift(arm, asked.step_class), cut=cut, max_tokens=asked.max_tokens)
         gap, thought = tokens - forecast.mean, math.log1p(reasoning)
-        model, wide = self.models.get(arm, arm), self.own.get(arm, NEW)
-        own = {
-            **self.own,
-            model: self.own.get(model, NEW).with_answer(gap, None),
-            arm: msgspec.structs.replace(
-                wide.with_answer(gap, thought), shift=wide.shift + UP * (here.shift - wide.shift)
-            ),
+        model, wide = self.models.get(arm, arm), self.habits.get(arm, NEW).with_thought(thought, outlook.apart)
+        habits = {
+            **self.habits,
+            model: self.habits.get(model, NEW).with_gap(gap),
+            arm: msgspec.structs.replace(wide.with_gap(gap), shift=wide.shift + UP * (here.shift - wide.shift)),
         }
-        cells = {**self.cells.get(asked.step_class, NOTHING), arm: here.with_answer(gap, thought)}
+        cells = {
+            **self.cells.get(asked.step_class, NOTHING),
+            arm: here.with_gap(gap).with_thought(thought, outlook.apart),
+        }
         return msgspec.structs.replace(
             self,
             shapes={**self.shapes, asked.step_class: learned},
-            own=own,
+            habits=habits,
             cells={**self.cells, asked.step_class: cells},
-            common={**self.common, asked.step_class: _common(cells), "": _common(own)},
+            common={**self.common, asked.step_class: _common(cells), "": _common(habits)},
             drift=self.drift.add(tokens - math.log(asked.q50), MEMORY),
-        )
-
-    def _judged(self, arm: str, outlook: Outlook, total: int, cut: bool) -> Own:
-        """The arm's own at the class, after `total` tokens are held against what was expected of them."""
-        here, asked = self.cell(arm, outlook.asked.step_class), outlook.asked
-        length = outlook.of(arm)
-        shift = here.shift if here.meant.weight else self.own.get(arm, NEW).shift
-        # Where q90 lies beyond the cut, or the answer was cut off below it, nobody knows whether it held.
-        if total > length.uncut:
-            shift += STEP * 0.9
-        elif not cut and (asked.max_tokens is None or length.uncut < asked.max_tokens):
-            shift -= STEP * 0.1
-        return msgspec.structs.replace(
-            here,
-            shift=min(max(shift, LOWEST), HIGHEST),
-            seen=here.seen.add(total, MEMORY),
-            meant=here.meant.add(length.mean / here.factor, MEMORY),
         )
 
     def recent(self, step_class: str, keep: int = 32) -> Lengths:
         """What is known of a class reduced to its last answers: for when it is found to have changed."""
         if step_class not in self.shapes:
             return self
-        cells = {a: own.capped(WIDENED) for a, own in self.cells.get(step_class, NOTHING).items()}
+        cells = {a: habit.capped(WIDENED) for a, habit in self.cells.get(step_class, NOTHING).items()}
         return msgspec.structs.replace(
             self,
             shapes={**self.shapes, step_class: self.shapes[step_class].recent(keep)},
@@ -235,14 +181,14 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
         )
 
 
-def _common(owns: Mapping[str, Own]) -> float:
+def _common(habits: Mapping[str, Habit]) -> float:
     """Mean of the offsets, weighted by what they rest on."""
-    total = sum(o.offset.weight for o in owns.values())
-    return sum(o.offset.weight * o.offset.mean for o in owns.values()) / total if total else 0.0
+    total = sum(h.offset.weight for h in habits.values())
+    return sum(h.offset.weight * h.offset.mean for h in habits.values()) / total if total else 0.0
 
 
 BLANK = Shape()
-NOTHING: Mapping[str, Own] = {}
+NOTHING: Mapping[str, Habit] = {}
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -257,15 +203,19 @@ class Outlook(msgspec.Struct, frozen=True):
         asked = self.asked
         if self.forecast is None:
             return length(asked.q50, asked.q90, asked.hint, asked.max_tokens, self.lengths.reasoning[arm])
-        here = self.lengths.cell(arm, asked.step_class)
-        shift = here.shift if here.meant.weight else self.lengths.own.get(arm, NEW).shift
-        thought = self.lengths.thought(arm, asked.step_class)
+        here, shift = self.lengths.cell(arm, asked.step_class), self.lengths.shift(arm, asked.step_class)
+        thought = self.lengths.thought(arm, asked.step_class, self.apart)
         return compose(self.visible(arm, self.forecast), thought, shift, here.factor, asked.max_tokens)
 
     def thought(self, arm: str) -> float:
         """Median reasoning tokens."""
-        thought = self.lengths.thought(arm, self.asked.step_class)
+        thought = self.lengths.thought(arm, self.asked.step_class, self.apart)
         return 0.0 if thought is None else math.exp(thought.mu)
+
+    @property
+    def apart(self) -> float:
+        """Log of the step's expected visible tokens over those of its class."""
+        return self.forecast.levels[1] - self.forecast.opinions[0].levels[1] if self.forecast else 0.0
 
     def visible(self, arm: str, forecast: Forecast) -> Visible:
         asked = self.asked

@@ -7,14 +7,19 @@ others failed, on the harder steps, would look worse than they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
 
-from router.beliefs.latent import LIMIT, U_WEIGHT, Z_WEIGHT, Array, U, Z
+from router.beliefs.latent import LIMIT, U_WEIGHT, Z_WEIGHT, Array, Z, spread
 from router.outcome import Trial
 
+TINY = 1e-300
+"""Stands in for a likelihood below the smallest double."""
+WEIGHTS = Z_WEIGHT[:, None] * U_WEIGHT
 SLIM = 1e-9
 """Rates t and f closer than this tell nothing apart."""
 
@@ -55,15 +60,20 @@ def tried(trial: Trial, arm: int, model: int) -> Try | None:
         right = min(1.0, max(0.0, trial.success))
         score = right if 0.0 < right < 1.0 else None
         return Try(arm, model, right, 1.0 - right, score, trial.feedback)
-    if trial.accepted is None or abs(trial.t - trial.f) < SLIM:
+    right, wrong = trial.seen
+    if trial.accepted is not None and abs(trial.t - trial.f) >= SLIM:
+        right *= trial.t if trial.accepted else 1.0 - trial.t
+        wrong *= trial.f if trial.accepted else 1.0 - trial.f
+    if abs(right - wrong) < SLIM:
         return None
-    right, wrong = (trial.t, trial.f) if trial.accepted else (1.0 - trial.t, 1.0 - trial.f)
     return Try(arm, model, right, wrong, None, trial.feedback)
 
 
 def slope(tries: Sequence[Try], logits: Array, sigma: float, tau: float, tau_feedback: float) -> Slope:
     """At `logits`, one for each arm of the step. `tau_feedback` takes tau's place where a model saw its error."""
     arms = len(logits)
+    if len(tries) == 1:
+        return _alone(tries[0], float(logits[0]), sigma, tau_feedback if tries[0].feedback else tau)
     by_model: dict[int, list[Try]] = {}
     for one in tries:
         by_model.setdefault(one.model, []).append(one)
@@ -83,29 +93,53 @@ def slope(tries: Sequence[Try], logits: Array, sigma: float, tau: float, tau_fee
     return Slope(float(np.log(total)), gradient, np.outer(gradient, gradient) - second @ weight)
 
 
+def _alone(one: Try, logit: float, sigma: float, tau: float) -> Slope:
+    """The same where a step had one attempt, as most have."""
+    value, d1, d2 = _terms(one, _chance(logit, sigma, tau))
+    weighted = value * WEIGHTS
+    total = float(weighted.sum())
+    weighted /= total
+    gradient = float((weighted * d1).sum())
+    curved = float((weighted * (d1 * d1 + d2)).sum())
+    return Slope(math.log(total), np.array([gradient]), np.array([[gradient * gradient - curved]]))
+
+
 def _given_z(
     own: Sequence[Try], logits: Array, sigma: float, tau: float, tau_feedback: float
 ) -> tuple[Array, tuple[Array, Array]]:
     """One model's attempts given z, u integrated out: their likelihood (15,), E[score] by arm (arms, 15), and
     E[score score' + curvature] (arms, arms, 15)."""
     arms = len(logits)
-    likelihood = np.ones((len(Z), len(U)))
-    scores = np.zeros((arms, len(Z), len(U)))
-    curved = np.zeros((arms, len(Z), len(U)))
+    likelihood: Array | float = 1.0
+    scores: dict[int, Array] = {}
+    curved: dict[int, Array] = {}
     for one in own:
-        noise = sigma * Z[:, None] + (tau_feedback if one.feedback else tau) * U
-        p = 1.0 / (1.0 + np.exp(-np.clip(logits[one.arm] + noise, -LIMIT, LIMIT)))
-        value, d1, d2 = _terms(one, p)
-        likelihood *= value
-        scores[one.arm] += d1
-        curved[one.arm] += d2
+        value, d1, d2 = _terms(one, _chance(float(logits[one.arm]), sigma, tau_feedback if one.feedback else tau))
+        likelihood = likelihood * value
+        scores[one.arm] = scores[one.arm] + d1 if one.arm in scores else d1
+        curved[one.arm] = curved[one.arm] + d2 if one.arm in curved else d2
     weighted = likelihood * U_WEIGHT
-    share: Array = weighted.sum(1)
+    share: Array = np.maximum(weighted.sum(1), TINY)
     posterior = weighted / share[:, None]
-    products = np.einsum("azu,bzu->abz", scores * posterior, scores)
-    diagonal = np.arange(arms)
-    products[diagonal, diagonal] += (curved * posterior).sum(2)
-    return share, ((scores * posterior).sum(2), products)
+    first, products = np.zeros((arms, len(Z))), np.zeros((arms, arms, len(Z)))
+    for a, score in scores.items():
+        seen = score * posterior
+        first[a] = seen.sum(1)
+        for b, other in scores.items():
+            products[a, b] = (seen * other).sum(1)
+        products[a, a] += (curved[a] * posterior).sum(1)
+    return share, (first, products)
+
+
+def _chance(logit: float, sigma: float, tau: float) -> Array:
+    """P(right | z, u), (15, 7)."""
+    out: Array = 1.0 / (1.0 + np.exp(-min(LIMIT, max(-LIMIT, logit)) - _noise(sigma, tau)))
+    return out
+
+
+@lru_cache(maxsize=512)
+def _noise(sigma: float, tau: float) -> Array:
+    return spread(sigma, tau)
 
 
 def _terms(one: Try, p: Array) -> tuple[Array, Array, Array]:

@@ -31,13 +31,14 @@ def three(ordered: Sequence[float]) -> Three:
 @lru_cache(maxsize=4096)
 def _places(n: int) -> tuple[int, float, int, float, int, float]:
     """For each level, the order statistic below it and the share of the way to the next; `n` at least 2."""
-    found: list[float] = []
-    for level in LEVELS:
-        at = min(max(level * (n + 1) - 1, 0.0), n - 1.0)
-        i = min(int(at), n - 2)
-        found += (i, at - i)
-    i, f, j, g, k, h = found
-    return int(i), f, int(j), g, int(k), h
+    (i, f), (j, g), (k, h) = (_place(level * (n + 1) - 1, n) for level in LEVELS)
+    return i, f, j, g, k, h
+
+
+def _place(at: float, n: int) -> tuple[int, float]:
+    inside = min(max(at, 0.0), n - 1.0)
+    below = min(int(inside), n - 2)
+    return below, inside - below
 
 
 def pinball(value: float, quantile: float, level: float) -> float:
@@ -46,7 +47,7 @@ def pinball(value: float, quantile: float, level: float) -> float:
     return level * gap if gap > 0 else (level - 1.0) * gap
 
 
-class Pairs(msgspec.Struct, frozen=True):
+class Pairs(msgspec.Struct, frozen=True, array_like=True):
     """Values in the order of their keys; those of equal keys in the order in which they came."""
 
     keys: list[float] = []
@@ -92,7 +93,7 @@ def swapped(ordered: list[float], new: float, old: float | None) -> list[float]:
     return out
 
 
-class Average(msgspec.Struct, frozen=True):
+class Average(msgspec.Struct, frozen=True, array_like=True):
     """A mean with forgetting: of all values until there are many, exponentially weighted after."""
 
     weight: float = 0.0
@@ -120,4 +121,3 @@ def beyond(bound: float, middle: float, s: float) -> float:
     """
     below = 0.5 * math.erfc((middle - bound) / (s * math.sqrt(2.0)))
     return max(bound, middle + s * _NORMAL.inv_cdf((1.0 + min(below, 0.999)) / 2))
-

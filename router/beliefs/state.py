@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from router.beliefs import length, speed, success
-from router.beliefs.length import Lengths
+from router.beliefs import lengths, speed, success
+from router.beliefs.lengths import Asked, Lengths
 from router.beliefs.rates import CheckRates
-from router.beliefs.speed import Speeds
+from router.beliefs.speed import Speeds, Timing
 from router.beliefs.success import Successes
 from router.beliefs.tokens import Counts
 from router.catalog import Catalog
-from router.outcome import Evidence
+from router.outcome import Attempt, Evidence, Outcome
 from router.policy import Rates
 from router.terms import Terms
 
@@ -30,7 +30,7 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
     @classmethod
     def prior(cls, catalog: Catalog) -> Beliefs:
         """Beliefs before any outcome, from the catalog's published numbers."""
-        return cls(0, success.prior(catalog), length.prior(catalog), speed.prior(catalog), Counts())
+        return cls(0, success.prior(catalog), lengths.prior(catalog), speed.prior(catalog), Counts())
 
     def observe(self, model: str, counted: int, reported: int) -> Beliefs:
         """The beliefs after `model` reported its input tokens; `counted`: `Candidate.input_counted` of that step.
@@ -41,6 +41,47 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
             return self
         return msgspec.structs.replace(
             self, version=self.version + 1, tokens=self.tokens.observe(model, counted, reported)
+        )
+
+    def heard(self, outcome: Outcome) -> Beliefs:
+        """The beliefs after one step, by what its attempts report of themselves: tokens and times, not success."""
+        found, n = self, outcome.facts.n if outcome.facts else 1
+        for attempt in outcome.attempts:
+            if not attempt.answered:
+                continue
+            decision = outcome.decision
+            candidate = next(c for c in decision.options[attempt.arm] if c.deployment.name == attempt.deployment)
+            if not attempt.estimated:
+                found = found.observe(attempt.model, candidate.input_counted, attempt.input_tokens)
+            room = candidate.deployment.concurrency
+            found = found.answered(attempt, decision.asked, n=n, busy=round(candidate.load * room), room=room)
+        return found
+
+    def answered(self, attempt: Attempt, asked: Asked, *, n: int = 1, busy: int = 0, room: int = 1) -> Beliefs:
+        """The beliefs after one attempt, by how long its answer was and how long it took.
+
+        `asked`: `Decision.asked` of its step; `n`: choices that share its tokens; `busy`, `room`: requests that its
+        deployment was serving for us when it began, and serves at full speed. An attempt without a whole answer teaches
+        nothing.
+        """
+        if not attempt.answered or attempt.output_tokens <= 0:
+            return self
+        tokens = attempt.output_tokens / n
+        reasoning = min(tokens, attempt.reasoning_tokens / n)
+        cut = attempt.finish_reason == "length"
+        timing = Timing(
+            attempt.seconds,
+            tokens,
+            attempt.input_tokens - attempt.cached_tokens,
+            attempt.first_token_s,
+            busy,
+            room,
+        )
+        return msgspec.structs.replace(
+            self,
+            version=self.version + 1,
+            length=self.length.observe(attempt.arm, asked, round(tokens - reasoning), round(reasoning), cut=cut),
+            speed=self.speed.observe(f"{attempt.model}:{attempt.deployment}", timing),
         )
 
     def learn(self, said: Evidence, earlier: Evidence | None = None) -> Beliefs:

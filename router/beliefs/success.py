@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from router.beliefs import ability, calibration, linear, text
-from router.beliefs.ability import Ability
+from router.beliefs.ability import Ability, solved
 from router.beliefs.calibration import Calibration
 from router.beliefs.correlation import Correlation, Spread
 from router.beliefs.latent import Array, Index, moments, spread
@@ -25,7 +25,7 @@ from router.outcome import Evidence
 
 FACTS = {"all": 0.35, "arm": 0.2, "class": 0.2, "both": 0.1}
 """Prior standard deviations of the weights of step facts, logits: of all arms and classes, and how each differs."""
-WORDS = {"all": 1.6, "model": 1.0}
+WORDS = {"all": 0.5, "model": 0.6}
 """The same of hashed words, whose values have a norm of 1."""
 MOST_FACTS = 32
 SIGMA, TAU = 1.5, 1.0
@@ -97,6 +97,11 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
             return self
         return self._learned(said, now, before)
 
+    def _logits(self, step_class: str, spreads: Spread) -> Array:
+        """Posterior means of all arms, facts aside."""
+        mu, sd = _published(self.scores, self.arms, step_class, spreads.sigma, spreads.tau)
+        return mu + sd * self.ability.of(step_class)[0] + self.calibration.shift
+
     def _tries(self, said: Evidence) -> tuple[Try, ...]:
         """Trials as tries by index of arm and model."""
         places, kinds = _places(self.arms), _numbers(self.models)
@@ -110,8 +115,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
     def _learned(self, said: Evidence, now: tuple[Try, ...], before: tuple[Try, ...]) -> Successes:
         arms = np.array(sorted({t.arm for t in (*now, *before)}), dtype=np.intp)
         spreads = self.spread(said.step_class)
-        known = believed(self, said.step_class, spreads.sigma, spreads.tau)
-        every = [known[name].mu for name in self.arms] + self.shifts(said.step_class, said.x, said.text)
+        every = self._logits(said.step_class, spreads) + self.shifts(said.step_class, said.x, said.text)
         logits = every[arms]
         found = _slope(now, arms, logits, spreads)
         if before:
@@ -132,11 +136,12 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
     ) -> Successes:
         """The joint step of a Gauss-Newton (extended Kalman) filter, its covariance between the parts then dropped."""
         one = np.eye(len(arms))
-        unit = np.array([self.scores.of(self.arms[a], said.step_class, spreads.sigma, spreads.tau).sd for a in arms])
-        own = self.ability.of(said.step_class)[1][np.ix_(arms, arms)] * np.outer(unit, unit)
+        unit = _published(self.scores, self.arms, said.step_class, spreads.sigma, spreads.tau)[1][arms]
+        units = unit[:, None] * unit
+        own = self.ability.of(said.step_class)[1][arms[:, None], arms] * units
         keys = _keys(self.arms, self.models, said.step_class)
         facts, words = self.facts, self.words
-        fact_keys, word_keys = [keys.facts[a] for a in arms], [keys.words[a] for a in arms]
+        fact_keys, word_keys = tuple([keys.facts[a] for a in arms]), tuple([keys.words[a] for a in arms])
         values, others = np.array(said.x), np.zeros_like(own)
         at = slice(0, len(values))
         if len(values):
@@ -145,13 +150,13 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         if sketch is not None and words is not None:
             others = others + words.covariance(word_keys, *sketch)
         both = np.column_stack((gradient, precision))
-        joint: Array = np.linalg.solve(one + precision @ (own + others), both)
-        alone: Array = np.linalg.solve(one + precision @ others, both)
+        joint = solved(one + precision @ (own + others), both)
+        alone = solved(one + precision @ others, both)
         if len(values):
             facts = facts.add(fact_keys, at, values, joint[:, 0], joint[:, 1:], keep)
         if sketch is not None and words is not None:
             words = words.add(word_keys, *sketch, joint[:, 0], joint[:, 1:], keep)
-        able = self.ability.add(said.step_class, arms, unit * alone[:, 0], alone[:, 1:] * np.outer(unit, unit), keep)
+        able = self.ability.add(said.step_class, arms, unit * alone[:, 0], alone[:, 1:] * units, keep)
         return msgspec.structs.replace(self, ability=able, facts=facts, words=words)
 
     def _calibrated(self, now: tuple[Try, ...], before: tuple[Try, ...], every: Array, spreads: Spread) -> Calibration:
@@ -173,11 +178,14 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         keep: float,
     ) -> Correlation:
         found = self.correlation
+        if now and not before:
+            found = found.tried(said.step_class, now[0].arm)
         if max(len(now), len(before)) < 2:
             return found
         noise = spread(spreads.sigma, spreads.tau)
-        chances = {t.arm: moments(every[t.arm] + noise)[0] for t in (*now, *before)}
-        found = found.add(said.step_class, before, chances, spreads, 1.0, -said.weight)
+        chances = {arm: moments(every[arm] + noise)[0] for arm in {t.arm for t in (*now, *before)}}
+        if before:
+            found = found.add(said.step_class, before, chances, spreads, 1.0, -said.weight)
         return found.add(said.step_class, now, chances, spreads, keep, said.weight)
 
 
@@ -193,7 +201,7 @@ def prior(catalog: Catalog, *, words: bool = False, memory: Memory | None = None
         facts=linear.blank(MOST_FACTS, FACTS),
         words=linear.blank(text.WIDTH, WORDS, np.float32) if words else None,
         calibration=calibration.blank(len(arms)),
-        correlation=Correlation({}, {}),
+        correlation=Correlation(),
         memory=memory or Memory(),
     )
 
@@ -210,6 +218,13 @@ def believed(successes: Successes, step_class: str, sigma: float, tau: float) ->
         mu = score.mu + score.sd * float(mean[i]) + float(successes.calibration.shift[i])
         out[arm] = score.moved(mu, score.sd * float(covariance[i, i]) ** 0.5, sigma, tau)
     return out
+
+
+@lru_cache(maxsize=512)
+def _published(found: Scores, arms: tuple[str, ...], step_class: str, sigma: float, tau: float) -> tuple[Array, Array]:
+    """Means and standard deviations of all arms by their scores."""
+    each = [found.of(arm, step_class, sigma, tau) for arm in arms]
+    return np.array([s.mu for s in each]), np.array([s.sd for s in each])
 
 
 class _Keys(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from router.beliefs.latent import Array, Index
+from router.beliefs.latent import Index
 
 HEAD, TAIL = 1024, 1024
 """Bytes at the beginning and the end that are looked at: what is asked stands in one of them."""
@@ -43,22 +43,22 @@ def hashed(text: str) -> bytes:
     pairs = words[:-1] * _K + words[1:]
     runs = _runs(letters)
     found = np.concatenate((_packed(words), _packed(pairs), _packed(runs) | np.uint16(1 << (BITS + 1))))
-    return np.unique(found).tobytes()
+    _, first = np.unique(found & np.uint16(WIDTH - 1), return_index=True)  # a place is met once, as updates need
+    first.sort()
+    return found[first].tobytes()
 
 
-def features(sketch: bytes) -> tuple[Index, Array]:
-    """Places and values of a step's features; values have a norm of 1 at most."""
+@lru_cache(maxsize=64)
+def features(sketch: bytes) -> tuple[Index, NDArray[np.float32]]:
+    """Places and values of a step's features; the values of words have a norm of 1, those of runs of RUNS_WEIGHT."""
     packed = np.frombuffer(sketch, dtype=np.uint16)
-    values = np.where(packed & np.uint16(1 << BITS), 1.0, -1.0)
-    runs = (packed >> np.uint16(BITS + 1)) > 0
-    words = int(len(packed) - runs.sum())
-    values[runs] *= RUNS_WEIGHT / max(1.0, float(runs.sum())) ** 0.5
-    values[~runs] /= max(1.0, float(words)) ** 0.5
+    values = np.where(packed & np.uint16(1 << BITS), np.float32(1.0), np.float32(-1.0))
+    words = int(np.count_nonzero(packed < 1 << (BITS + 1)))  # they come first
+    values[:words] /= max(1, words) ** 0.5
+    values[words:] *= RUNS_WEIGHT / max(1, len(packed) - words) ** 0.5
     places = (packed & np.uint16(WIDTH - 1)).astype(np.intp)
-    # A place that two features share gets the sum of both; each place is then met once, as updates need.
-    once, which = np.unique(places, return_inverse=True)
-    summed: Array = np.bincount(which, weights=values).astype(np.float64)
-    return once, summed
+    places.flags.writeable = values.flags.writeable = False
+    return places, values
 
 
 @lru_cache(maxsize=1)
@@ -84,15 +84,18 @@ def _words(letters: Hashes) -> Hashes:
     # The hash of a word is the sum of its letters times powers of its place within it.
     number = np.cumsum(starts) - 1
     place = np.arange(len(letters)) - at[np.maximum(number, 0)]
-    terms: Hashes = np.where(space, np.uint64(0), letters * _powers()[np.minimum(place, HEAD - 1)])
-    out: Hashes = np.add.reduceat(terms, at).astype(np.uint64)
+    terms: Hashes = letters * _powers()[np.minimum(place, HEAD - 1)]
+    terms[space] = 0
+    out = np.empty(len(at), np.uint64)
+    np.add.reduceat(terms, at, out=out)
     return out
 
 
 @lru_cache(maxsize=1)
 def _powers() -> Hashes:
-    with np.errstate(over="ignore"):
-        return np.cumprod(np.full(HEAD, _K, np.uint64))
+    out = np.empty(HEAD, np.uint64)
+    np.multiply.accumulate(np.full(HEAD, _K, np.uint64), out=out)
+    return out
 
 
 def _runs(letters: Hashes) -> Hashes:

@@ -19,14 +19,15 @@ import typer
 from router import __version__, config, loader, prices
 from router.api.explain import explain as explained
 from router.attempts import Tools
-from router.cli import serving, show, starting
+from router.cli import compare, journal, replay, serving, show, starting
 from router.cli.screen import Screen
 from router.config import Config
 from router.errors import ConfigError, TurnoutError
+from router.feedback import Feedback
 from router.health import Health
 from router.onboard import PROVIDERS, Dialect
 from router.pipeline import Pipeline
-from router.record import Incoming, Observers
+from router.record import Incoming
 from router.settings import Settings, from_environment, is_loopback
 from router.simulate import faults
 from router.simulate import server as simulator
@@ -51,6 +52,9 @@ app = typer.Typer(
 )
 models = typer.Typer(help="What the catalog holds.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.add_typer(journal.app, name="journal")
+app.command("replay")(replay.command)
+app.command("compare")(compare.command)
 
 
 def main() -> None:
@@ -77,10 +81,12 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-) -> None: ...
+) -> None:
+    context.obj = os.environ  # for commands that live elsewhere: the environment is read here alone
 
 
 @app.command()
@@ -90,11 +96,17 @@ def serve(
     catalog: Catalog = None,
     policies: Policies = None,
     policy: PolicyName = None,
+    state: journal.State = None,
     log_level: Annotated[LogLevel, typer.Option(help="Least level that is logged.")] = "info",
 ) -> None:
     """Serve the proxy."""
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
-    serving.serve(settings(host=host, port=port, catalog=catalog, policies=policies, policy=policy), ERR)
+    here = settings(host=host, port=port, catalog=catalog, policies=policies, policy=policy, state_dir=state)
+    if here.state_dir is None:
+        here = dataclasses.replace(here, state_dir=here.user_state_dir)
+    if here.state_dir is None and here.journal == "auto":
+        logging.warning("no journal is kept: there is no home folder for it; set TURNOUT_STATE_DIR")
+    serving.serve(here, ERR)
 
 
 @app.command()
@@ -136,7 +148,8 @@ def explain(
 def _dry(current: Config, here: Settings) -> Pipeline:
     """A pipeline that can only decide: it has no model to call."""
     tools = Tools(Scripted([]), Health(time.monotonic), Counter(), here, time.monotonic)
-    return Pipeline(config=lambda: current, store=MemoryStore(), tools=tools, observers=Observers({}, lambda _: None))
+    store = MemoryStore()
+    return Pipeline(config=lambda: current, store=store, tools=tools, feedback=Feedback(store, lambda _: None))
 
 
 def _body(text: str | None, file: Path | None, model: str | None) -> bytes:
@@ -227,11 +240,14 @@ def init(
     output: Annotated[Path, typer.Option(help="Folder to write.")] = Path("policies"),
     probe: Annotated[bool, typer.Option(help="Try every deployment live.")] = True,
     force: Annotated[bool, typer.Option(help="Overwrite models.yaml.")] = False,
+    add: Annotated[bool, typer.Option(help="Keep the deployments that models.yaml has.")] = False,
 ) -> None:
     """Write a catalog that works: asks what flags do not say, tries the endpoint live, copies the policies."""
     starting.init(
         OUT,
-        starting.Wish(provider, base_url, key_env, tuple(model or ()), prices, runtime, dialect, output, probe, force),
+        starting.Wish(
+            provider, base_url, key_env, tuple(model or ()), prices, runtime, dialect, output, probe, force, add
+        ),
         os.environ,
     )
 

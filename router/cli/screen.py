@@ -35,9 +35,11 @@ class Screen:
             title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False
         )
         for i, name in enumerate(head):
-            made.add_column(name, justify="right" if i else "left")
+            made.add_column(name, justify="right" if i else "left", no_wrap=i > 0 and self._out.width >= show.NARROW)
+        widest = (max(map(len, column)) + 2 for column in zip(head, *rows, strict=True))
+        interval = " (" if sum(widest) - 2 <= self._out.width else "\n("  # beside its number, or under it
         for row in rows:
-            made.add_row(*row)
+            made.add_row(*(cell.replace(" (", interval) for cell in row))
         self._out.print(made)
 
     def decision(self, title: str, decision: Mapping[str, Any]) -> None:

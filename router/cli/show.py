@@ -38,7 +38,9 @@ def load_catalog(path: Path) -> Catalog:
     return catalogs.load(path)
 
 
-def _table(console: Console, title: str, *columns: str, right: Sequence[str] = (), prose: Sequence[str] = ()) -> Table:
+def empty_table(
+    console: Console, title: str, *columns: str, right: Sequence[str] = (), prose: Sequence[str] = ()
+) -> Table:
     """An empty table; only columns of `prose` are broken where the screen has room for the rest."""
     padding = (0, 2 if console.width >= WIDE else 1, 0, 0)
     look: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "header_style": "dim"}
@@ -52,7 +54,7 @@ def _table(console: Console, title: str, *columns: str, right: Sequence[str] = (
 
 def checked(console: Console, config: Config) -> None:
     """What `turnout check` says of files that are right."""
-    table = _table(console, "", "policy", "classes", "what for", prose=("what for",))
+    table = empty_table(console, "", "policy", "classes", "what for", prose=("what for",))
     for policy in config.policies.values():
         table.add_row(policy.name, str(len(policy.classes)), policy.description)
     console.print(table)
@@ -80,7 +82,7 @@ def decision(console: Console, d: Mapping[str, Any], *, all_plans: bool = False)
     _arms(console, d["arms"])
     _plans(console, d, all_plans)
     if d["gates"]:
-        table = _table(console, "Gates that closed", "arm", "deployment", "gate", "reason", prose=("reason",))
+        table = empty_table(console, "Gates that closed", "arm", "deployment", "gate", "reason", prose=("reason",))
         for gate in d["gates"]:
             table.add_row(gate["arm"], gate["deployment"] or "", gate["kind"], gate["reason"])
         console.print(table)
@@ -88,7 +90,7 @@ def decision(console: Console, d: Mapping[str, Any], *, all_plans: bool = False)
 
 def _arms(console: Console, arms: Sequence[Mapping[str, Any]]) -> None:
     right = ("P", "cost USD", "secs", "q50-q90", "tok/s")
-    table = _table(console, "Arms", "arm", "deployment", *right, "evidence", right=right, prose=("evidence",))
+    table = empty_table(console, "Arms", "arm", "deployment", *right, "evidence", right=right, prose=("evidence",))
     for a in arms:
         tokens = a["output_tokens"]
         table.add_row(
@@ -109,7 +111,9 @@ def _plans(console: Console, d: Mapping[str, Any], all_plans: bool) -> None:
     plans = d["plans"] if all_plans else d["frontier"]
     which = f"The best {len(plans)} plans" if all_plans else "Plans on the cost-success frontier"
     right = ("P", "cost USD", "per success", "secs")
-    table = _table(console, f"{which} (of {d['considered']})", "", "plan", *right, "why", right=right, prose=("why",))
+    table = empty_table(
+        console, f"{which} (of {d['considered']})", "", "plan", *right, "why", right=right, prose=("why",)
+    )
     then = " then " if console.width >= WIDE else "\nthen "
     for p in plans:
         mine = p["arms"] == d["chosen"]["arms"]
@@ -131,9 +135,9 @@ def models(console: Console, path: Path, environment: Mapping[str, str]) -> None
     """Every model of the catalog and every deployment, and whether its key is there."""
     catalog = load_catalog(path)
     say(console, str(path), style="bold")
-    facts = _table(console, "", "model", "takes", "context", "licence", right=("context",), prose=("licence",))
+    facts = empty_table(console, "", "model", "takes", "context", "licence", right=("context",), prose=("licence",))
     right = ("in $/M", "out $/M", "context")
-    served = _table(console, "", "model", "deployment", *right, "key", right=right, prose=("key",))
+    served = empty_table(console, "", "model", "deployment", *right, "key", right=right, prose=("key",))
     for m in catalog.models.values():
         license = m.license.spdx or m.license.name
         facts.add_row(m.name, "+".join(sorted(m.modalities, reverse=True)), f"{m.context.native:,}", license)

@@ -35,19 +35,27 @@ class Wish(msgspec.Struct, frozen=True):
     output: Path
     probe: bool
     force: bool
+    add: bool
 
 
 def init(console: Console, wish: Wish, environment: Mapping[str, str]) -> None:
     """Writes `models.yaml` and the shipped policies into the folder. Raises ConfigError that says what to do."""
     target = wish.output / "models.yaml"
-    if target.exists() and not wish.force:
-        raise ConfigError(str(target), None, "is there already; say --force to replace it, or another --output")
+    if target.exists() and not (wish.force or wish.add):
+        raise ConfigError(
+            str(target),
+            None,
+            "is there already; say --add to keep what it has, --force to replace it, or another --output",
+        )
     shipped = shipped_dir()
-    catalog = catalogs.load(shipped / "models.yaml")
+    base = target if wish.add and target.exists() else shipped / "models.yaml"
+    catalog = catalogs.load(base)
     chosen = _chosen(_asked(wish), catalog)
     if wish.probe:
         chosen = _tried(console, chosen, environment)
-    text = onboard.catalog_text((shipped / "models.yaml").read_text("utf-8"), chosen)
+    if base == target:
+        chosen = onboard.kept(catalog, chosen) + chosen
+    text = onboard.catalog_text(base.read_text("utf-8"), chosen)
     wish.output.mkdir(parents=True, exist_ok=True)
     target.write_text(text, "utf-8")
     catalogs.load(target)

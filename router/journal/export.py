@@ -22,6 +22,7 @@ _SCALARS: dict[type[inspect.Type], str] = {
     inspect.FloatType: "DOUBLE",
     inspect.BoolType: "BOOLEAN",
     inspect.StrType: "VARCHAR",
+    inspect.BytesType: "VARCHAR",
 }
 
 
@@ -32,6 +33,7 @@ class Said(msgspec.Struct, frozen=True):
     success: float
     source: str
     reason: str | None
+    weight: float
 
 
 class StepRecord(OutcomeRecord, frozen=True, kw_only=True, tag="step"):
@@ -50,7 +52,7 @@ def steps(
     verdicts: dict[str, list[Said]] = {}
     for record in read(folder, since=since, kinds=frozenset({"verdict"})):
         assert isinstance(record, VerdictRecord)
-        said = Said(record.at, record.success, record.source, record.reason)
+        said = Said(record.at, record.success, record.source, record.reason, record.weight)
         verdicts.setdefault(record.decision_id, []).append(said)
     for record in read(folder, since=since, until=until, kinds=frozenset({"outcome"}), tally=tally):
         assert isinstance(record, OutcomeRecord)
@@ -76,7 +78,10 @@ def parquet(rows: Iterator[StepRecord], out: Path, duckdb: Any) -> int:
         source = f"read_json({_quoted(str(lines))}, format = 'newline_delimited', columns = {{{types}}})"
         with duckdb.connect() as connection:
             target = f"{_quoted(str(part))} (FORMAT parquet, COMPRESSION zstd)"
-            connection.execute(f"COPY (SELECT * FROM {source}) TO {target}")
+            try:
+                connection.execute(f"COPY (SELECT * FROM {source}) TO {target}")
+            except duckdb.Error as error:
+                raise ConfigError(str(out), None, f"cannot be written: {error}") from None
         return count
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,23 +52,20 @@ def read(
 
 
 def last(folder: Path, count: int, tally: Tally | None = None) -> list[Record]:
-    """The last `count` outcomes and all that came with and after them, read from the end."""
+    """The last `count` outcomes and every verdict on them, in order of time, read from the end."""
     tally = tally if tally is not None else Tally()
     found: list[Record] = []
-    outcomes = 0
+    ends: list[float] = []
     for each in reversed(segment.listed(folder)):
+        # Of processes side by side, one may have an older segment with newer records.
+        if len(ends) >= count and _written(each.path) < ends[-count]:
+            continue
         here = list(_records(each.path, None, tally))
-        outcomes += sum(isinstance(r, OutcomeRecord) for r in here)
         found += here
-        if outcomes >= count:
-            break
+        ends = sorted(ends + [r.at for r in here if isinstance(r, OutcomeRecord)])[-count:]
     found.sort(key=lambda r: r.at)
-    surplus = outcomes - count
-    for start, record in enumerate(found):
-        if surplus <= 0:
-            return found[start:]
-        surplus -= isinstance(record, OutcomeRecord)
-    return []
+    shown = {r.decision_id for r in [r for r in found if isinstance(r, OutcomeRecord)][-count:]}
+    return [r for r in found if r.decision_id in shown]
 
 
 class Tail:
@@ -102,12 +100,16 @@ def _segments(folder: Path, since: float | None, until: float | None) -> Iterato
     for each in segment.listed(folder):
         if until is not None and each.opened - SLACK_S > until:
             return
-        try:
-            written = each.path.stat().st_mtime
-        except FileNotFoundError:
-            written = float("inf")  # just compressed: `_lines` finds it
-        if since is None or written >= since:
+        if since is None or _written(each.path) >= since:
             yield each
+
+
+def _written(path: Path) -> float:
+    """Unix time at which a segment was last written: none of its records is younger."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf  # just compressed: `_lines` finds it
 
 
 def _merged(segments: Iterator[Segment], holding: bytes | None, tally: Tally) -> Iterator[Record]:

@@ -61,9 +61,9 @@ def create(folder: Path, now: float, number: int) -> tuple[int, Path, int]:
         except FileExistsError:  # in another container, a process of the same id
             number += 1
             continue
-        if _lock(fd) is not False:
+        if _lock(fd) is not False and os.fstat(fd).st_nlink:
             return fd, path, number
-        os.close(fd)  # another process is about to tidy it away
+        os.close(fd)  # somebody who tidies up came between: it is about to go, or gone
         number += 1
 
 
@@ -106,10 +106,15 @@ def compress(path: Path) -> None:
     with at_rest(path) as file:
         if file is None:
             return
+        stat = os.fstat(file.fileno())
+        if not stat.st_size:
+            path.unlink()
+            return
         part = path.with_name(f"{path.name}.gz.part")
         try:
             with gzip.open(part, "wb", compresslevel=6) as out:
                 shutil.copyfileobj(file, out, 1 << 20)
+            os.utime(part, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # readers tell by it how young the records are
             part.rename(part.with_suffix(""))
         except OSError:
             part.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ RETRY_S = 1.0
 """Seconds before a write that failed is tried again."""
 CLOSE_S = 5.0
 """Seconds that the last records get to be written at shutdown."""
-PLANS_PER_S = 50.0
+PLANS_PER_S = 20.0
 """Frontiers worked out again in a second at most: each is a search of its own, and under load the CPU is for steps."""
 
 

@@ -9,7 +9,7 @@ from router.beliefs import Beliefs
 from router.catalog import Catalog
 from router.errors import Infeasible, Unavailable
 from router.plan.gates import Gate
-from router.plan.offers import Skill, known, options, shifts, skills
+from router.plan.offers import Skill, asked, known, options, shifts, skills
 from router.plan.records import Candidate, Decision, Options, Situation, built
 from router.plan.search import Found, Space, search
 from router.policy import MAX_ATTEMPTS
@@ -43,7 +43,8 @@ def _decide(
     shifted = shifts(beliefs.success, terms.step_class, facts)
     spreads = (terms.sigma, terms.tau)
     able = skills(beliefs.success, catalog.arms, terms.step_class, *spreads, terms.confidence, failed, shifted)
-    found, gates = options(facts, terms, beliefs, catalog, situation, able)
+    question = asked(facts, terms, situation)
+    found, gates = options(facts, terms, beliefs, catalog, situation, able, question)
     if not found:
         raise _closed(gates, situation)
     if terms.f >= 1.0:
@@ -63,6 +64,7 @@ def _decide(
         reason=reason,
         beliefs_version=beliefs.version,
         terms=terms,
+        asked=question,
         space=space,
         attempts=best.shape.attempts,
     )

@@ -8,9 +8,10 @@ from functools import lru_cache
 import msgspec
 
 from router.beliefs import Beliefs
-from router.beliefs.length import Z90, Length, Lengths, LogNormal
+from router.beliefs.length import Z90, Length
+from router.beliefs.lengths import Asked, Outlook
 from router.beliefs.published import Source, Success
-from router.beliefs.speed import Speeds, stretch
+from router.beliefs.speed import Pace
 from router.beliefs.success import Successes, believed
 from router.catalog import Arm, Catalog, Deployment, Mode, Model, Prices
 from router.plan import gates
@@ -18,8 +19,10 @@ from router.plan.gates import Ask, Gate
 from router.plan.probability import Failure, chance
 from router.plan.records import Candidate, Options, Situation
 from router.step import Facts, vector
-from router.terms import Terms
+from router.terms import BYTES_PER_TOKEN, Terms
 
+LAST_TURN = 3
+"""Turns from here on are of one kind, as far as the answer's length goes."""
 REMEMBERED = 16
 """Known failures of one step beyond these, the latest, teach nothing more."""
 
@@ -98,7 +101,7 @@ def known(failed: tuple[str, ...], logits: Mapping[str, Failure]) -> tuple[Failu
 
 
 class Offer(msgspec.Struct, frozen=True, eq=False):
-    """One arm at one deployment for one kind of step, before the input's length, load and health are looked at."""
+    """One arm at one deployment for one kind of step: what does not change from step to step."""
 
     arm: str
     mode: Mode
@@ -109,70 +112,73 @@ class Offer(msgspec.Struct, frozen=True, eq=False):
     cached: float
     """USD per million input tokens that the prompt cache holds."""
     window: int
-    length: Length
-    time: LogNormal
-    first_token_s: float
-    tokens_per_s: float
 
 
-@lru_cache(maxsize=1024)
-def offers(
-    arms: tuple[Arm, ...],
-    wanted: Ask,
-    lengths: Lengths,
-    speeds: Speeds,
-    q50: float,
-    q90: float,
-    hint: int | None,
-    max_tokens: int | None,
-) -> tuple[tuple[Offer, ...], tuple[Gate, ...]]:
+@lru_cache(maxsize=512)
+def offers(arms: tuple[Arm, ...], wanted: Ask) -> tuple[tuple[Offer, ...], tuple[Gate, ...]]:
     """All that no standing gate closes on, and the standing gates that are closed."""
     places, closed = gates.standing(arms, wanted)
-    made = tuple(_offer(arm, d, lengths.of(arm.name, q50, q90, hint, max_tokens), speeds) for arm, d in places)
-    cramped = {o.arm: lengths.reasoning[o.arm] for o in made if max_tokens and lengths.reasoning[o.arm] >= max_tokens}
-    if not cramped or len(cramped) == len({o.arm for o in made}):
-        return made, closed  # where every arm is cramped, the caller wants it so
-    shut = tuple(
-        Gate(arm, None, "output limit", f"thinks for {thought:,.0f} tokens in every other answer; max_tokens is {max_tokens}")
-        for arm, thought in cramped.items()
-    )
-    return tuple(o for o in made if o.arm not in cramped), (*closed, *shut)
+    return tuple(_offer(arm, d) for arm, d in places), closed
 
 
-def _offer(arm: Arm, deployment: Deployment, length: Length, speeds: Speeds) -> Offer:
-    key = f"{arm.model.name}:{deployment.name}"
-    pace, prices = speeds.paces[key], deployment.usd
+def _offer(arm: Arm, deployment: Deployment) -> Offer:
+    prices = deployment.usd
     return Offer(
         arm=arm.name,
         mode=arm.mode,
         model=arm.model,
         deployment=deployment,
-        key=key,
+        key=f"{arm.model.name}:{deployment.name}",
         prices=prices,
         cached=prices.input if prices.cached_input is None else prices.cached_input,
         window=arm.model.window(deployment),
-        length=length,
-        time=pace.finish(length),
-        first_token_s=pace.first_token_s,
-        tokens_per_s=pace.tokens_per_s(length.q50),
+    )
+
+
+def roomy(
+    possible: tuple[Offer, ...], closed: tuple[Gate, ...], outlook: Outlook, max_tokens: int
+) -> tuple[tuple[Offer, ...], tuple[Gate, ...]]:
+    """Without the arms that would think past `max_tokens`, unless all would: then the caller wants it so."""
+    arms = {o.arm: outlook.thought(o.arm) for o in possible}
+    cramped = {arm: thought for arm, thought in arms.items() if thought >= max_tokens}
+    if not cramped or len(cramped) == len(arms):
+        return possible, closed
+    why = "thinks for {:,.0f} tokens in every other answer; max_tokens is {}"
+    shut = tuple(Gate(arm, None, "output limit", why.format(thought, max_tokens)) for arm, thought in cramped.items())
+    return tuple(o for o in possible if o.arm not in cramped), (*closed, *shut)
+
+
+def asked(facts: Facts, terms: Terms, situation: Situation) -> Asked:
+    """What is asked of the lengths."""
+    sort = (facts.tools > 0, facts.tool_results > 0, facts.schema, facts.images != (), min(facts.turn, LAST_TURN))
+    room = (facts.max_tokens or 0).bit_length()
+    return Asked(
+        step_class=terms.step_class,
+        q50=terms.output_q50,
+        q90=terms.output_q90,
+        hint=terms.output_hint,
+        max_tokens=facts.max_tokens,
+        input_tokens=facts.input_bytes / BYTES_PER_TOKEN,
+        kind=f"{situation.step}{sort}{room}",
+        past=situation.past,
     )
 
 
 def options(
-    facts: Facts, terms: Terms, beliefs: Beliefs, catalog: Catalog, situation: Situation, able: Mapping[str, Skill]
+    facts: Facts,
+    terms: Terms,
+    beliefs: Beliefs,
+    catalog: Catalog,
+    situation: Situation,
+    able: Mapping[str, Skill],
+    question: Asked,
 ) -> tuple[Options, tuple[Gate, ...]]:
     """What is feasible now, priced, and every gate that is closed."""
-    wanted = gates.ask(facts, terms)
-    possible, closed = offers(
-        catalog.arms,
-        wanted,
-        beliefs.length,
-        beliefs.speed,
-        terms.output_q50,
-        terms.output_q90,
-        terms.output_hint,
-        facts.max_tokens,
-    )
+    possible, closed = offers(catalog.arms, gates.ask(facts, terms))
+    outlook = beliefs.length.about(question)
+    if facts.max_tokens:
+        possible, closed = roomy(possible, closed, outlook, facts.max_tokens)
+    lengths: dict[str, Length] = {}
     counts: dict[str, tuple[int, int]] = {}
     found: dict[str, list[Candidate]] = {}
     now: list[Gate] = []
@@ -180,8 +186,11 @@ def options(
         name = offer.model.name
         if name not in counts:
             counts[name] = beliefs.tokens.count(offer.model, facts)
-        candidate = _priced(offer, counts[name], facts.n, situation, able[offer.arm])
-        shut = _moment(offer, candidate, terms, situation)
+        if offer.arm not in lengths:
+            lengths[offer.arm] = outlook.of(offer.arm)
+        length, pace = lengths[offer.arm], beliefs.speed.paces[offer.key]
+        candidate = _priced(offer, length, pace, counts[name], facts.n, situation, able[offer.arm])
+        shut = _moment(offer, length, candidate, terms, situation)
         if shut:
             now += shut
         else:
@@ -200,14 +209,13 @@ def _rank(candidate: Candidate, terms: Terms) -> tuple[bool, float, float, float
     return late, value, candidate.seconds, candidate.load, candidate.deployment.name
 
 
-def _priced(offer: Offer, tokens: tuple[int, int], n: int, situation: Situation, skill: Skill) -> Candidate:
-    counted, corrected = tokens
-    length, time, prices = offer.length, offer.time, offer.prices
+def _priced(
+    offer: Offer, length: Length, pace: Pace, tokens: tuple[int, int], n: int, situation: Situation, skill: Skill
+) -> Candidate:
+    (counted, corrected), prices = tokens, offer.prices
     busy, room = situation.inflight.get(offer.key, 0), offer.deployment.concurrency
-    slower = stretch(busy, room)
-    if slower > 1.0:
-        time = time.scaled(slower)
     held = min(situation.warm.get(offer.model.name, 0), corrected)
+    first, speed, time = pace.answer(length, corrected - held, busy, room)
     paid = (corrected - held) * prices.input + held * offer.cached
     return Candidate(
         arm=offer.arm,
@@ -222,8 +230,8 @@ def _priced(offer: Offer, tokens: tuple[int, int], n: int, situation: Situation,
         seconds=time.mean,
         seconds_q90=time.quantile(Z90),
         time=time,
-        first_token_s=offer.first_token_s * slower,
-        tokens_per_s=offer.tokens_per_s / slower,
+        first_token_s=first,
+        tokens_per_s=speed,
         input_tokens=corrected,
         input_counted=counted,
         output_q50=n * length.q50,
@@ -234,7 +242,7 @@ def _priced(offer: Offer, tokens: tuple[int, int], n: int, situation: Situation,
     )
 
 
-def _moment(offer: Offer, candidate: Candidate, terms: Terms, situation: Situation) -> list[Gate]:
+def _moment(offer: Offer, length: Length, candidate: Candidate, terms: Terms, situation: Situation) -> list[Gate]:
     """The gates of the moment that are closed on a candidate."""
     shut: list[Gate] = []
 
@@ -242,7 +250,7 @@ def _moment(offer: Offer, candidate: Candidate, terms: Terms, situation: Situati
         if reason is not None:
             shut.append(Gate(candidate.arm, candidate.deployment.name, kind, reason))
 
-    close("context", gates.context(candidate.input_tokens, offer.length, offer.window))
+    close("context", gates.context(candidate.input_tokens, length, offer.window))
     close("price cap", gates.price(candidate.cost, terms.max_cost))
     if offer.key in situation.unhealthy:
         close("health", "its circuit breaker is open after repeated faults")

@@ -8,8 +8,10 @@ from functools import cached_property
 import msgspec
 
 from router.beliefs.length import LogNormal, matched
+from router.beliefs.lengths import Asked
 from router.beliefs.published import Source
 from router.catalog import Deployment, Mode
+from router.outcome import Past
 from router.plan.gates import Gate
 from router.plan.search import ON_TIME, Found, Row, Space, mixture_quantile, search
 from router.terms import Terms
@@ -30,6 +32,10 @@ class Situation(msgspec.Struct, frozen=True):
     """How many more answers failed that nobody remembers: taken to be the planner's own first choices."""
     retry_after: float = 3.0
     """Seconds to name where only health is in the way."""
+    step: str | None = None
+    """The step's name, if the caller gave one."""
+    past: tuple[Past, ...] = ()
+    """The run's latest answers, the last one last."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -125,6 +131,8 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
     """The same in words."""
     beliefs_version: int
     terms: Terms
+    asked: Asked
+    """What the answer's length was judged by."""
     space: Space
     attempts: int
     """Longest plan considered."""

@@ -24,6 +24,7 @@ NAMES = (
     "failures",
     "repeated",
     "reads",
+    "failed before",
     "tools",
     "many tools",
     "schema",
@@ -36,11 +37,11 @@ NAMES = (
 """What each number is. New ones go at the end: weights are learned by place."""
 
 
-def vector(facts: Facts) -> tuple[float, ...]:
+def vector(facts: Facts, failed: int = 0) -> tuple[float, ...]:
     """One number in -1..1 for each of NAMES.
 
-    Earlier failures of the same step are not among them: they are evidence of its difficulty, which the planner takes
-    into account exactly, and would count twice.
+    `failed`: wrong answers to this step that nobody remembers, where outcomes are learned from. Not where plans are
+    made: the planner works out itself what failures say of a step, and they would count twice.
     """
     limit = facts.max_tokens
     return (
@@ -55,6 +56,7 @@ def vector(facts: Facts) -> tuple[float, ...]:
         _share(facts.failure_share),
         _count(facts.repeated, 4),
         2.0 * _share(facts.reads) - 1.0,
+        _count(failed, 4),
         float(facts.tools > 0),
         _count(facts.tools, 64),
         float(facts.schema),

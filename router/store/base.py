@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from router.outcome import Outcome, Recall
+from router.verdicts import Change, Filed, Said
 
 
 class Store(Protocol):
@@ -12,8 +14,12 @@ class Store(Protocol):
 
     async def recall(self, key_id: str, step_id: str | None, run_id: str | None) -> Recall: ...
 
-    async def record(self, outcome: Outcome) -> None:
-        """Takes in a finished step."""
+    async def record(self, outcome: Outcome) -> Sequence[Change]:
+        """Takes in a finished step. Returns what is known by it: of the step, and of others that it speaks of."""
+        ...
+
+    async def judge(self, key_id: str, said: Said) -> Filed:
+        """Files a verdict on decisions of `key_id`. Raises NotFound, and Conflict where it contradicts another."""
         ...
 
     async def close(self) -> None: ...

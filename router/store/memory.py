@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from router.evidence import decided
 from router.outcome import Outcome, Recall
+from router.store.decisions import Decisions
+from router.verdicts import Change, Filed, Said
 
 WARM_S = 300.0
 """Seconds for which a prompt cache is taken to hold a run's prefix: the usual life of provider caches."""
@@ -20,6 +23,7 @@ class _Try(NamedTuple):
     at: float
     """When its answer had gone out."""
     arms: tuple[str, ...]
+    decision_id: str
 
 
 class _Step:
@@ -30,26 +34,30 @@ class _Step:
         self.tries: tuple[_Try, ...] = ()
         self.delivered = False
 
-    def take(self, outcome: Outcome, now: float) -> None:
-        """Keeps the tries that the request built on, and those that ran beside it; adds its own if its answer went out.
+    def take(self, outcome: Outcome, now: float) -> list[str]:
+        """The decisions that the request refuses. Keeps the tries that it built on, and those that ran beside it; adds
+        its own if its answer went out.
 
         A try that the request knew and did not count (a fresh start, a resend of what never arrived) is forgotten.
         """
         # An answer that never reached the caller was judged by nobody: the same step sent again is no verdict on it.
         self.delivered = outcome.status == 200 and outcome.result != "disconnected"
         if not outcome.policy:
-            return  # refused for what it said, before anybody asked what it builds on
-        began, known, kept = now - outcome.seconds, outcome.judged_before, []
+            return []  # refused for what it said, before anybody asked what it builds on
+        began, known, kept, refused = now - outcome.seconds, outcome.judged_before, [], []
         for earlier in self.tries:
             if known[: len(earlier.arms)] == earlier.arms:
                 known = known[len(earlier.arms) :]
                 kept.append(earlier)
+                refused.append(earlier.decision_id)
             elif earlier.at > began:
                 kept.append(earlier)
         if self.delivered:
             # What is left of `known` are the rejected answers of a request of which this is the resend.
-            kept.append(_Try(now, (*known, *(a.arm for a in outcome.attempts if a.answered))[-LONGEST:]))
+            arms = (*known, *(a.arm for a in outcome.attempts if a.answered))[-LONGEST:]
+            kept.append(_Try(now, arms, outcome.decision_id))
         self.tries = tuple(kept[-LONGEST:])
+        return refused
 
 
 class _Run:
@@ -75,6 +83,7 @@ class MemoryStore:
     ) -> None:
         self._steps: OrderedDict[tuple[str, str], _Step] = OrderedDict()
         self._runs: OrderedDict[tuple[str, str], _Run] = OrderedDict()
+        self._decisions = Decisions(capacity, ttl)
         self._capacity, self._ttl, self._clock = capacity, ttl, clock
 
     async def recall(self, key_id: str, step_id: str | None, run_id: str | None) -> Recall:
@@ -95,10 +104,11 @@ class MemoryStore:
             warm={m: tokens for m, (tokens, at) in run.warm.items() if now - at < WARM_S} if run else {},
         )
 
-    async def record(self, outcome: Outcome) -> None:
+    async def record(self, outcome: Outcome) -> Sequence[Change]:
         now = self._clock()
+        refused: list[str] = []
         if outcome.step_id:
-            self._touch(self._steps, (outcome.key_id, outcome.step_id), _Step, now).take(outcome, now)
+            refused = self._touch(self._steps, (outcome.key_id, outcome.step_id), _Step, now).take(outcome, now)
         if outcome.run_id:
             run = self._touch(self._runs, (outcome.key_id, outcome.run_id), _Run, now)
             run.cost += outcome.cost_usd
@@ -106,10 +116,18 @@ class MemoryStore:
             for a in outcome.attempts:
                 if a.answered and a.input_tokens:
                     run.warm[a.model] = (a.input_tokens, now)
+        if (new := decided(outcome)) is None:
+            return ()
+        fresh = outcome.hints is not None and outcome.hints.attempt == 1
+        return self._decisions.add(new, began=now - outcome.seconds, refused=refused, fresh=fresh, now=now)
+
+    async def judge(self, key_id: str, said: Said) -> Filed:
+        return self._decisions.judge(key_id, said, self._clock())
 
     async def close(self) -> None:
         self._steps.clear()
         self._runs.clear()
+        self._decisions.clear()
 
     def _touch(
         self, table: OrderedDict[tuple[str, str], T], key: tuple[str, str], kind: Callable[[float], T], now: float

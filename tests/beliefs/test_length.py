@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router.beliefs.length import LogNormal, length, matched, prior
-from tests.plan.small import catalog, model
+from router.beliefs.length import Fit, LogNormal, Visible, compose, fit, hinted, length, matched
 
 
 def test_class_quantiles() -> None:
@@ -59,7 +62,47 @@ def test_log_normal() -> None:
     assert LogNormal(1.0, 0.5).cdf(LogNormal(1.0, 0.5).quantile(1.2815515655)) == pytest.approx(0.9)
 
 
-def test_prior_takes_reasoning_from_the_mode() -> None:
-    """Each arm thinks as much as the catalog says of its mode."""
-    beliefs = prior(catalog({"m": model(50.0, (1, 1), thinking={"on": {"reasoning_tokens": 900}, "off": {}})}))
-    assert beliefs.of("m/on", 400, 1600, None, None).mean > beliefs.of("m/off", 400, 1600, None, None).mean + 900
+def test_shift_moves_q90_alone() -> None:
+    """A shift is in distances from q50 to q90, never takes q90 below q50, and widens equal quantiles too."""
+    visible = Visible(math.log(100), math.log(400), math.log(1600))
+    found = compose(visible, None, 0.5, 1.0, None)
+    assert (found.q10, found.q50, found.q90) == pytest.approx((100, 400, 3200))
+    assert compose(visible, None, -9.0, 1.0, None).q90 == pytest.approx(400)
+    equal = Visible(math.log(400), math.log(400), math.log(400))
+    assert compose(equal, None, 1.0, 1.0, None).q90 == pytest.approx(400 * math.exp(0.05))
+
+
+def test_uncut_is_remembered() -> None:
+    """The q90 that nothing cuts off is there beside the one within max_tokens."""
+    found = compose(Visible(math.log(100), math.log(400), math.log(1600)), None, 0.0, 1.0, 500)
+    assert (found.q90, found.uncut) == pytest.approx((500, 1600))
+
+
+def test_factor_corrects_the_mean() -> None:
+    """Experience corrects the mean, before the cut; a spread that is no log-normal's is not believed."""
+    visible = Visible(math.log(100), math.log(400), math.log(1600))
+    whole = compose(visible, None, 0.0, 1.0, None)
+    assert compose(visible, None, 0.0, 0.5, None).mean == pytest.approx(whole.mean / 2)
+    assert compose(visible, None, 0.0, 0.5, 500).mean < compose(visible, None, 0.0, 1.0, 500).mean < 500
+    assert compose(Visible(0.0, 3.0, 9.0), None, 0.0, 1.0, None).mean == pytest.approx(math.exp(3.0 + 2.0))
+
+
+@given(st.floats(0, 9), st.floats(0, 4), st.floats(0, 4), st.integers(1, 20_000), st.floats(-2, 2), st.floats(0.05, 3))
+def test_a_hint_never_widens(middle: float, below: float, above: float, hint: int, bias: float, error: float) -> None:
+    """With a hint, whatever its record, the quantiles stay in order and no farther apart."""
+    plain = Visible(middle - below, middle, middle + above)
+    for told in (hinted(plain, hint), hinted(plain, hint, bias, error)):
+        assert told.q10 <= told.q50 <= told.q90
+        assert told.q90 - told.q10 <= plain.q90 - plain.q10 + 1e-5
+
+
+def test_a_poor_hint_is_half_believed() -> None:
+    """A hint with twice the error of the class's own scatter weighs a quarter."""
+    plain = Visible(4.0, 5.0, 5.0 + 1.2815515655446004)
+    assert hinted(plain, 1000, 0.0, 2.0).q50 == pytest.approx(0.25 * math.log(1000) + 0.75 * 5.0)
+
+
+@pytest.mark.parametrize(("tokens", "ratio", "covered"), [(200, 0.5, True), (1600, 4.0, True), (1601, 4.0025, False)])
+def test_fit(tokens: float, ratio: float, covered: bool) -> None:
+    """One answer against what was expected: actual over the median, and whether q90 held."""
+    assert fit(400, 1600, tokens) == Fit(ratio, covered)

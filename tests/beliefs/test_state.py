@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from router.beliefs import Beliefs
+from router.beliefs.lengths import Asked
+from router.beliefs.speed import Timing
+from router.outcome import Attempt, Outcome
+from router.plan import Situation
 from router.step import Facts
-from tests.plan.small import catalog
+from tests.plan.small import catalog, choose
 
 CATALOG = catalog()
 FACTS = Facts(input_bytes=4000)
@@ -28,3 +36,74 @@ def test_nothing_to_learn(counted: int, reported: int) -> None:
     """Without two positive numbers the beliefs stay."""
     old = Beliefs.prior(CATALOG)
     assert old.observe("n", counted, reported) is old
+
+
+ASKED = Asked("task", 400.0, 1600.0)
+
+
+def attempt(**changes: Any) -> Attempt:
+    """One whole answer of `n/off`: 200 tokens in three seconds."""
+    base = Attempt("n/off", "n", "main", 0, 0.0, 3.0, 0.9, 200, 8000, 2000, 200, 50, finish_reason="stop")
+    return replace(base, **changes)
+
+
+def test_answered_moves_length_and_speed() -> None:
+    """A whole answer moves its arm's length and its deployment's pace; the rest is shared."""
+    old = Beliefs.prior(CATALOG)
+    new = old.answered(attempt(), ASKED, n=2, busy=3, room=64)
+    assert new.version == 1 and new.success is old.success and new.tokens is old.tokens
+    answer = new.length.shapes["task"].answers[0]
+    assert answer.value == pytest.approx(math.log(75))
+    assert new.length.habits["n/off"].thought.mean == pytest.approx(math.log(26))
+    assert new.speed.tracks == old.speed.observe("n:main", Timing(3.0, 100.0, 6000, 0.9, 3, 64)).tracks
+
+
+def test_answered_knows_a_cut() -> None:
+    """An answer that ended at a limit counts as longer than what was seen of it."""
+    old = Beliefs.prior(CATALOG)
+    whole, cut = (old.answered(attempt(finish_reason=r), ASKED).length.shapes["task"] for r in ("stop", "length"))
+    assert cut.answers[0].value > whole.answers[0].value
+
+
+@pytest.mark.parametrize("changes", [{"fault": "timeout"}, {"output_tokens": 0}])
+def test_no_answer_teaches_nothing(changes: dict[str, Any]) -> None:
+    """A fault, or an answer without a token."""
+    old = Beliefs.prior(CATALOG)
+    assert old.answered(attempt(**changes), ASKED) is old
+
+
+def outcome(*attempts: Attempt, facts: Facts | None = FACTS) -> Outcome:
+    situation = Situation(inflight={"n:main": 16})
+    return Outcome(
+        decision_id="d",
+        key_id="k",
+        policy="p",
+        step_class="task",
+        stream=True,
+        seconds=3.0,
+        overhead_s=0.0,
+        status=200,
+        result="returned",
+        attempts=attempts,
+        decision=choose(CATALOG, situation=situation),
+        facts=facts,
+    )
+
+
+def test_heard_is_all_that_attempts_report() -> None:
+    """Each whole answer of a step corrects how tokens are counted and moves lengths and speeds, at the load of then."""
+    old = Beliefs.prior(CATALOG)
+    told = outcome(attempt(fault="timeout"), attempt(), facts=replace(FACTS, n=2))
+    expected = old.observe("n", 8000, 8000).answered(attempt(), told.decision.asked, n=2, busy=16, room=64)
+    new = old.heard(told)
+    assert new.version == expected.version == 2
+    assert new.speed.tracks == expected.speed.tracks
+    assert new.length.cells == expected.length.cells and new.tokens.corrections == expected.tokens.corrections
+
+
+def test_heard_of_estimates() -> None:
+    """Tokens that were only estimated correct no count; without facts one choice is taken to have been asked for."""
+    old = Beliefs.prior(CATALOG)
+    new = old.heard(outcome(attempt(estimated=True), facts=None))
+    assert new.tokens is old.tokens and new.length is not old.length
+    assert old.heard(outcome()) is old

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from router.cli.screen import Screen
@@ -27,3 +28,16 @@ def test_results_go_to_one_console_and_progress_to_the_other() -> None:
         ["two", "22.0", "(9.0-30.0)"],
     ]
     assert "Title" not in err.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 116, 160])
+def test_no_number_is_cut_to_fit_the_screen(width: int) -> None:
+    """From 80 columns on every interval of the demo's table is whole, under its number where it does not fit beside."""
+    out = io.StringIO()
+    row = ("static cascade, Nemotron then 397B", "88.9 (85.2-91.7)", "0.00648 (0.00506-0.00812)", "21.6 (17.1-26.7)")
+    Screen(Console(file=out, width=width), Console(file=io.StringIO())).table(
+        "360 agent steps", ("lane", "success %", "USD per success", "seconds", "attempts"), [(*row, "1.47")]
+    )
+    shown = out.getvalue()
+    assert all(part in shown.split() for cell in row[1:] for part in cell.split()), shown
+    assert max(map(len, shown.splitlines())) <= width

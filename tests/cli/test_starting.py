@@ -24,9 +24,26 @@ def test_init_writes_a_catalog_that_serves(command: Command, addresses: dict[str
         answer = client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Hello"}])
         assert answer.choices[0].message.content
     again = command(*flags, "--base-url", url)
-    assert again.status == 2 and "is there already; say --force" in again.err
+    assert again.status == 2 and "is there already; say --add to keep what it has" in again.err
     untried = command(*flags, "--base-url", "http://127.0.0.1:1/v1", "--no-probe", "--force")
     assert untried.status == 0 and "ok " not in untried.out
+
+
+def test_init_adds_a_second_place(command: Command, addresses: dict[str, str], tmp_path: Path) -> None:
+    """`--add` keeps what a catalog has, renames a namesake, and replaces what is the same model at the same place."""
+    flags = ["init", "--provider", "vllm", "--output", str(tmp_path), "--add"]
+
+    def served() -> list[tuple[str, str, str]]:
+        models = catalogs.load(tmp_path / "models.yaml").models.values()
+        return [(m.name, d.name, d.url) for m in models for d in m.deployments]
+
+    for name in ("nemotron-3-super", "qwen3.5-122b", "qwen3.5-122b"):
+        assert command(*flags, "--base-url", addresses[name], "--model", f"{name}={name}").status == 0
+    both = [(name, "vllm", addresses[name]) for name in ("nemotron-3-super", "qwen3.5-122b")]
+    assert served() == both
+    for url in ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"):
+        assert command(*flags, "--no-probe", "--base-url", url, "--model", "qwen3.5-122b=qwen").status == 0
+    assert [name for model, name, _ in served() if model == "qwen3.5-122b"] == ["vllm", "vllm-2", "vllm-3"]
 
 
 def test_init_says_what_to_mend(command: Command, addresses: dict[str, str], tmp_path: Path) -> None:

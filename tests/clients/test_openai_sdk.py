@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -290,4 +291,5 @@ def test_the_example_runs(turnout_server: Running) -> None:
     for part in ("plain", "streamed", "structured", "escalated"):
         assert f"-- {part}\n" in said
     assert "customer=" in said
-    assert "attempt 1: nemotron-3-super" in said and "attempt 2: qwen3.5" in said
+    first, second = re.findall(r"attempt \d: (\S+)", said)
+    assert first != second  # which they are depends on what the server has learned from the tests before

@@ -6,11 +6,14 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from router.beliefs import Beliefs
 from router.catalog import Catalog
-from router.plan import Candidate, Situation
+from router.outcome import Attempt, Past
+from router.plan import Candidate, Situation, decide
 from router.step import Facts
-from tests.plan.small import FACTS, NEMOTRON, THREE, N, catalog, choose, deployment
+from tests.plan.small import FACTS, NEMOTRON, TERMS, THREE, N, catalog, choose, deployment
 
 CATALOG = catalog()
 
@@ -100,3 +103,33 @@ def test_time_follows_length() -> None:
     assert math.exp(candidate.time.mu) == pytest.approx(median, rel=1e-5)
     assert candidate.seconds == pytest.approx(median * math.exp(0.2**2 / 2), rel=1e-4)
     assert candidate.seconds_q90 == pytest.approx(median * math.exp(0.2 * 1.28155), rel=1e-4)
+
+
+def test_learned_lengths_and_speeds_move_the_price() -> None:
+    """What answers taught of length, by run and kind, and of speed is what the next step is priced with."""
+    beliefs = Beliefs.prior(CATALOG)
+    question = choose(CATALOG).asked
+    for _ in range(60):
+        beliefs = beliefs.answered(Attempt(N, "n", "main", 0, 0.0, 5.0, 2.0, output_tokens=300), question)
+    before, after = (
+        decide(FACTS, TERMS, b, CATALOG, Situation()).options[N][0] for b in (Beliefs.prior(CATALOG), beliefs)
+    )
+    assert (before.output_q50, after.output_q50) == pytest.approx((1500, 300), rel=0.1)
+    assert after.cost < before.cost and after.tokens_per_s == pytest.approx(100, rel=0.2)
+    assert after.first_token_s == pytest.approx(2.0, rel=0.1)
+
+
+def test_what_is_asked_of_the_lengths() -> None:
+    """The step's name, tools, turn and room are its kind; the run's answers and the input's size go along."""
+    past = (Past(N, 30, 100),)
+    one = choose(CATALOG, situation=Situation(step="plan", past=past), output_hint=70).asked
+    assert (one.step_class, one.hint, one.input_tokens, one.past) == ("task", 70, 8000, past)
+    others = [
+        choose(CATALOG, situation=Situation(step="act")),
+        choose(CATALOG, replace(FACTS, turn=2), Situation(step="plan")),
+        choose(CATALOG, replace(FACTS, max_tokens=900), Situation(step="plan")),
+        choose(CATALOG, replace(FACTS, tool_results=1), Situation(step="plan")),
+    ]
+    assert len({one.kind, *(d.asked.kind for d in others)}) == 5
+    late = [choose(CATALOG, replace(FACTS, turn=t)).asked.kind for t in (3, 30)]
+    assert late[0] == late[1]

@@ -317,3 +317,14 @@ async def test_a_fault_of_our_own_is_told_in_the_usual_shape(yard: Yard, caplog:
     outcome = await proxy.settled()
     assert (outcome.status, outcome.result, outcome.error) == (500, "error", "internal_error")
     assert "Broken" in caplog.text
+
+
+async def test_a_dead_upstream_is_in_the_log(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:
+    """Its name and what went wrong; not its address nor its words."""
+    proxy = await yard({"cheap": "html-500", "dear": "good"})
+    for _ in range(3):
+        await proxy.chat(model="cheap")
+    await proxy.settled()
+    (line,) = [r.getMessage() for r in caplog.records if "failed" in r.getMessage()]
+    assert line.startswith("cheap:") and ": status, status 500" in line
+    assert not [secret for secret in SECRETS if secret in line.encode()]

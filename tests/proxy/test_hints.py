@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from router.outcome import Outcome
-from tests.proxy.yard import HELLO, Yard
+from tests.proxy.yard import CHAT, HELLO, Yard
 
 OPEN = {"name": "Open", "spdx": "Apache-2.0", "permits": ["use", "redistribute", "derive", "no-attribution"]}
 OWN = {"name": "Own", "permits": ["use"]}
@@ -159,6 +160,21 @@ async def test_a_hint_that_cannot_be_meant_is_named(
     outcome = await proxy.settled()
     assert (outcome.status, outcome.result, outcome.policy, outcome.error) == (status, "error", "", code)
     assert proxy.upstream.requests == 0
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/route"])
+@pytest.mark.parametrize("values", [("Apache-2.0", "use"), ("use", "Apache-2.0"), ("use", "use")])
+async def test_a_header_sent_twice_is_refused(yard: Yard, path: str, values: tuple[str, str]) -> None:
+    """A gateway's constraint is not lost behind a caller's own header of that name, wherever it stands."""
+    proxy = await yard({"cheap": "good"})
+    twice = CIMultiDict([("x-turnout-license", value) for value in values])
+    got = await proxy.fetch("POST", path, json.dumps(HELLO).encode(), twice)
+    proxy.admitted += path == CHAT
+    assert (got.status, got.error["param"], got.error["code"]) == (400, "x-turnout-license", "invalid_hint")
+    assert "twice" in got.error["message"] and proxy.upstream.requests == 0
+    other = CIMultiDict([("accept", "a"), ("accept", "b"), ("x-turnout-accuracy", "0.7")])
+    assert (await proxy.fetch("POST", path, json.dumps(HELLO).encode(), other)).status == 200
+    proxy.admitted += path == CHAT
 
 
 async def test_an_unknown_step_is_no_error(yard: Yard) -> None:

@@ -190,5 +190,7 @@ def test_anything_else_is_no_stream(headers: dict[str, str]) -> None:
 )
 def test_an_overflow_has_the_code_that_agents_know(said: str) -> None:
     """Whatever the server calls it, so that an agent shortens its context."""
-    error = fault.from_reply(400, {}, msgspec.json.encode({"error": {"message": said, "type": "exceed_context_size_error"}}))
+    error = fault.from_reply(
+        400, {}, msgspec.json.encode({"error": {"message": said, "type": "exceed_context_size_error"}})
+    )
     assert error.code == "context_length_exceeded"

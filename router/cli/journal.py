@@ -1,0 +1,159 @@
+"""`turnout journal`: where outcomes are logged, what they say, and how to take them away as a table."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from router import loader
+from router.cli import ledger, show
+from router.errors import ConfigError
+from router.journal import Record, StepRecord, Tail, Tally, export, last, read, steps
+from router.settings import PREFIX, from_environment
+
+FOLLOW_S = 0.5
+"""Seconds between looks while following."""
+OUT, ERR = show.terminal(), show.terminal(stderr=True)
+State = Annotated[
+    Path | None, typer.Option("--state", help="The state folder, as the server has it.", show_default=False)
+]
+Since = Annotated[
+    str | None,
+    typer.Option(help="Only from then on: 2026-05-31T14:00, or back from now: 90m, 24h, 7d.", show_default=False),
+]
+UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+app = typer.Typer(help="What was decided, what came of it, and what was said of it later.", no_args_is_help=True)
+
+
+@app.command()
+def path(context: typer.Context, state: State = None) -> None:
+    """Print the folder of the journal."""
+    show.say(OUT, str(folder(context, state)))
+
+
+@app.command("show")
+def show_records(
+    context: typer.Context,
+    count: Annotated[int, typer.Option("--last", "-n", help="How many steps.", min=1, max=1_000_000)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until ctrl-C.")] = False,
+    decision: Annotated[str | None, typer.Option(help="All about one decision id.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records as they are, one a line.")] = False,
+    state: State = None,
+) -> None:
+    """Show the last steps, or one of them with all that is known of it."""
+    where, tally = folder(context, state), Tally()
+    if decision is not None:
+        _one(where, decision, as_json, tally)
+        return
+    tail = Tail(where)  # before reading: what comes meanwhile is shown twice rather than never
+    found = last(where, count, tally)
+    print_out = _lines if as_json else ledger.Ledger(OUT).add
+    print_out(found)
+    if not found and not follow:
+        show.say(ERR, f"No outcome is logged in {where} yet.", style="dim")
+    _passed_over(tally)
+    if follow:
+        _follow(tail, print_out)
+
+
+def _follow(tail: Tail, print_out: Callable[[list[Record]], None]) -> None:
+    pause = threading.Event()
+    while not pause.wait(FOLLOW_S):
+        if more := tail.more():
+            print_out(more)
+
+
+@app.command("export")
+def export_records(
+    context: typer.Context,
+    parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.", show_default=False)] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Write JSON lines.", show_default=False)] = None,
+    since: Since = None,
+    until: Annotated[str | None, typer.Option(help="Only before then.", show_default=False)] = None,
+    state: State = None,
+) -> None:
+    """Write a table with one row a step, the verdicts on it included."""
+    if (parquet is None) == (jsonl is None):
+        raise ConfigError("journal export", None, "give either --parquet FILE or --jsonl FILE")
+    where, tally = folder(context, state), Tally()
+    duckdb: Any = loader.duckdb() if parquet is not None else None
+    now = time.time()
+    rows = steps(where, since=moment("--since", since, now), until=moment("--until", until, now), tally=tally)
+    with _progress() as counted:
+        if parquet is not None:
+            count = export.parquet(counted(rows), parquet, duckdb)
+        else:
+            assert jsonl is not None
+            count = export.jsonl(counted(rows), jsonl)
+    show.say(OUT, f"{count:,} steps written to {parquet or jsonl}.")
+    _passed_over(tally)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Iterator[StepRecord]], Iterator[StepRecord]]]:
+    """Counts rows for the eye as they pass."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} steps"), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def counted(rows: Iterator[StepRecord]) -> Iterator[StepRecord]:
+            for number, row in enumerate(rows, 1):
+                yield row
+                if number % 1_000 == 0:
+                    bar.update(task, completed=number)
+
+        yield counted
+
+
+def _one(where: Path, decision: str, as_json: bool, tally: Tally) -> None:
+    found = [r for r in read(where, holding=decision.encode(), tally=tally) if r.decision_id == decision]
+    if not found:
+        raise ConfigError(str(where), None, f"has nothing on the decision {decision[:64]!r}")
+    if as_json:
+        _lines(found)
+    else:
+        ledger.detailed(OUT, found)
+
+
+def _lines(found: Iterable[Record]) -> None:
+    for record in found:
+        show.say(OUT, msgspec.json.encode(record).decode())
+
+
+def _passed_over(tally: Tally) -> None:
+    if tally.torn or tally.invalid:
+        show.say(ERR, f"Passed over: {tally.torn} cut-off and {tally.invalid} unreadable lines.", style="yellow")
+
+
+def folder(context: typer.Context, state: Path | None) -> Path:
+    """Where the server keeps its journal, by the same settings. Raises ConfigError where that is nowhere."""
+    settings = from_environment(context.obj or {})
+    root = state or settings.state_dir or settings.user_state_dir
+    if root is None:
+        raise ConfigError(f"{PREFIX}STATE_DIR", None, "is not set, and there is no home folder to look in")
+    return root / "journal"
+
+
+def moment(option: str, text: str | None, now: float) -> float | None:
+    """Unix time of a date, a date with a time, or so long before `now`. Raises ConfigError."""
+    if text is None:
+        return None
+    if (back := re.fullmatch(r"([0-9]{1,6})([smhd])", text)) is not None:
+        return now - int(back[1]) * UNITS[back[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(
+            option, None, f"{text[:64]!r} is no time; write 2026-05-31, 2026-05-31T14:00 or 24h"
+        ) from None
