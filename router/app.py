@@ -17,16 +17,19 @@ from starlette.exceptions import HTTPException
 
 from router import __version__, loader
 from router import journal as journals
-from router.api import explain, models, outcomes, service
+from router.api import contract, explain, models, outcomes, service
 from router.api.asgi import UNFORESEEN, Gone, Receive, Scope, Send, error_headers, method_not_allowed, request_id
 from router.api.chat import ChatRoute
+from router.api.contract import CHAT
+from router.api.paths import nowhere
 from router.attempts import Tools
 from router.chronicle import Chronicle
 from router.config import Config
-from router.errors import BadRequest, NotFound, TurnoutError
+from router.errors import BadRequest, TurnoutError
 from router.feedback import Feedback
 from router.health import Health
 from router.journal import Journal
+from router.learner import Learner
 from router.library import Library
 from router.limits import Keys, Quota
 from router.metrics import Metrics
@@ -37,10 +40,9 @@ from router.store.base import Store
 from router.store.memory import MemoryStore
 from router.upstream import ByProvider, NativeUpstream, OpenAIUpstream
 from router.upstream.base import Upstream
-from router.verdicts import Change, Judgement
+from router.verdicts import Judgement
 
 LOG = logging.getLogger("turnout")
-CHAT = "/v1/chat/completions"
 
 
 class Turnout:
@@ -77,7 +79,7 @@ def create_app(
 
     def loaded(config: Config) -> None:
         classes = {p.name: [c.name for c in p.classes] for p in config.policies.values()}
-        metrics.declare(config.catalog.models, classes)
+        metrics.declare(config.catalog.models, classes, config.default)
         for name in config.policies:
             metrics.policy_loaded.labels(name).set_to_current_time()
         for deployment, variable in config.missing.items():
@@ -87,31 +89,24 @@ def create_app(
     upstream = upstream or _upstreams(library.current, settings)
     store = store or MemoryStore(ttl=settings.step_ttl)
 
-    def learn(outcome: Outcome) -> None:
-        """What an upstream reports of its input tokens corrects how they are counted beforehand."""
-        for attempt in outcome.attempts:
-            if attempt.answered and not attempt.estimated:
-                counted = next(
-                    c.input_counted
-                    for c in outcome.decision.options[attempt.arm]
-                    if c.deployment.name == attempt.deployment
-                )
-                library.believe(library.current.beliefs.observe(attempt.model, counted, attempt.input_tokens))
-
+    learner = Learner(
+        lambda: library.current.beliefs,
+        library.believe,
+        metrics.lessons_dropped.inc,
+        all_of_it=settings.learn == "on",
+    )
     journal = journals.opened(
         settings,
         written=metrics.journal_records.inc,
         dropped=metrics.journal_dropped.inc,
         degraded=metrics.journal_degraded.set,
     )
-    def believe(change: Change) -> None:
-        library.believe(library.current.beliefs.learn(change.said, change.earlier))
 
     def failed(consumer: str) -> None:
         metrics.observer_errors.labels(consumer).inc()
 
     told: dict[str, Callable[[Outcome], None]] = {
-        "beliefs": learn,
+        "beliefs": learner.outcome,
         "metrics": metrics.observe,
         "chronicle": chronicle.observe,
     }
@@ -125,7 +120,7 @@ def create_app(
         failed,
         observers={**told, **(observers or {})},
         listeners={**judged, **(listeners or {})},
-        learners={"beliefs": believe},
+        learners={"beliefs": learner.change},
     )
     pipeline = Pipeline(
         config=library.get,
@@ -143,6 +138,7 @@ def create_app(
         upstream,
         store,
         feedback,
+        learner,
         journal,
     )
     return Turnout(ChatRoute(pipeline, keys, settings), rest, library)
@@ -175,6 +171,7 @@ def _rest(
     upstream: Upstream,
     store: Store,
     feedback: Feedback,
+    learner: Learner,
     journal: Journal | None,
 ) -> FastAPI:
     started = False
@@ -182,15 +179,17 @@ def _rest(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         nonlocal started
-        watcher = asyncio.create_task(library.watch())
+        beside = [asyncio.create_task(library.watch()), asyncio.create_task(learner.work())]
         if journal is not None:
             journal.start()
+            LOG.info("journal: outcomes are logged in %s", settings.journal_dir)
         started = True
         try:
             yield
         finally:
             started = False
-            watcher.cancel()
+            for task in beside:
+                task.cancel()
             await upstream.close()
             await store.close()
             if journal is not None:
@@ -207,9 +206,11 @@ def _rest(
         version=__version__,
         summary="Sends each agent step to the model that finishes it at the lowest cost per success.",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirected POST loses its key or its body in many a client
     )
     app.include_router(service.health(lambda: started, library.get, __version__))
     private = APIRouter(dependencies=[Depends(authorised)])
+    private.include_router(contract.chat())
     private.include_router(models.routes(library.get))
     private.include_router(explain.routes(pipeline, settings, authorised))
     quota = Quota(settings.outcomes_per_minute, pipeline.clock)
@@ -245,10 +246,7 @@ def _errors(app: FastAPI) -> None:
     def other(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:
             return shaped(request, method_not_allowed(request.url.path, request.method), error.headers)
-        return shaped(
-            request,
-            NotFound(f"There is nothing at {request.url.path[:200]}.", status=error.status_code, code="unknown_path"),
-        )
+        return shaped(request, nowhere(request.url.path, error.status_code))
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> Response:

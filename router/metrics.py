@@ -1,10 +1,11 @@
-"""Prometheus metrics, moved by finished outcomes. Every pair of model and class is there from the start."""
+"""Prometheus metrics, moved by finished outcomes. What the default policy leads to is there from the start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from router.evidence import SIGNALS
@@ -26,6 +27,8 @@ JUDGED = (
     ("failure", "caller"),
 )
 """What can become of an answer, and who says so."""
+REASONS = ("accuracy", "failure_cost", "cost_per_success")
+"""What decides, unless nothing meets what is asked."""
 P_BINS = tuple(f"{i / 10:.1f}" for i in range(10))
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -120,28 +123,27 @@ class Metrics:
         self.journal_degraded = Gauge(
             "turnout_journal_degraded", "1 while the journal cannot be written.", registry=self.registry
         )
+        self.lessons_dropped = counter("turnout_lessons_dropped", "Outcomes that came faster than they could be learned.")
         self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
         self._classes = {"none"}
         self._counters: dict[tuple[object, ...], Counter] = {}
         self._histograms: dict[tuple[object, ...], Histogram] = {}
 
-    def declare(self, models: Iterable[str], classes: Mapping[str, Iterable[str]]) -> None:
-        """Creates the pairs of model and class of each policy at zero, so that `increase()` sees the first event."""
+    def declare(self, models: Iterable[str], classes: Mapping[str, Iterable[str]], default: str) -> None:
+        """Gives classes their labels, policy by policy; creates the default policy's pairs of model and class at zero,
+        so that `increase()` sees the first event. Of all policies, and of histograms, that would be thousands."""
         models = list(models)
-        for policy, names in classes.items():
-            for name in names:
-                if len(self._classes) <= MAX_CLASSES:
-                    self._classes.add(name)
-                step_class = self._class(name)
-                self.unmet.labels(step_class, policy)
-                self.exhausted.labels(step_class)
-                for model in models:
-                    self.cost.labels(model, step_class, policy)
-                    self.output_tokens.labels(model, step_class)
-                    for reason in ("rejected", "fault", "caller"):
-                        self.retries.labels(model, step_class, reason)
-                    for result, source in JUDGED:
-                        self.outcomes.labels(model, step_class, "1", result, source, policy)
+        for name in (name for names in classes.values() for name in names):
+            if len(self._classes) <= MAX_CLASSES:
+                self._classes.add(name)
+        for step_class in {self._class(name): None for name in classes[default]}:
+            self.unmet.labels(step_class, default)
+            for model in models:
+                self.cost.labels(model, step_class, default)
+                for reason in REASONS:
+                    self.decisions.labels(model, step_class, reason, default)
+                for result, source in JUDGED:
+                    self.outcomes.labels(model, step_class, "1", result, source, default)
 
     def _class(self, name: str) -> str:
         return name if name in self._classes else "other"
@@ -210,8 +212,20 @@ class Metrics:
 
     def render(self) -> bytes:
         """The registry in OpenMetrics text form, as CONTENT_TYPE says."""
-        text: bytes = generate_latest(self.registry)  # type: ignore[no-untyped-call]
+        text: bytes = generate_latest(_Plain(self.registry))  # type: ignore[no-untyped-call]
         return text
+
+
+class _Plain:
+    """A registry without `_created` series: they are a third of all, and say nothing that anybody asks."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            family.samples = [s for s in family.samples if not s.name.endswith("_created")]
+            yield family
 
 
 def _retried(outcome: Outcome, index: int) -> str | None:

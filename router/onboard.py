@@ -93,8 +93,10 @@ Chosen = tuple[str, Deployment]
 
 _PRICES = {"nemotron-3-super": (0.30, 0.90), "qwen3.5-122b": (0.40, 3.20), "qwen3.5-397b": (0.60, 3.60)}
 """USD per million tokens in and out: the middle of what hosts ask, until a person writes what theirs does."""
-_HARDWARE = {"gpus": 8, "gpu_hour_usd": 2.5, "utilisation": 0.5, "throughput": 3000, "prefill_ratio": 10}
+_HARDWARE = {"gpus": 8, "gpu_hour_usd": 2.5, "utilisation": 0.5, "prefill_ratio": 10}
 """Own hardware, until a person writes what theirs is."""
+_STREAMS = 20
+"""Throughput under full load over the catalog's speed of one answer: faster models are cheaper on the same hardware."""
 
 
 def deployments(
@@ -148,7 +150,8 @@ def _deployment(
     if prices is not None:
         money: dict[str, Any] = {"prices": {"input": prices[0], "output": prices[1]}}
     elif _own(fields["base_url"]):
-        money = {"self_hosted": _HARDWARE}
+        throughput = round(_STREAMS * model.speed.tokens_per_s, -2) or 100
+        money = {"self_hosted": {**_HARDWARE, "throughput": throughput}}
     else:
         asked = _PRICES.get(model.name, (0.5, 2.0))
         money = {"prices": {"input": asked[0], "output": asked[1]}}

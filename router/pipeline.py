@@ -47,7 +47,9 @@ class Pipeline:
         record.asked(terms, facts, refused, config.versions.get(terms.policy, ""))
         unhealthy = self._tools.health.unhealthy()
         wait = self._tools.health.retry_after(unhealthy) if unhealthy else 0.0
-        situation = Situation(unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait)
+        situation = Situation(
+            unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait, hints.step, recall.past
+        )
         return request, terms, plan.decide(facts, terms, config.beliefs, config.catalog, situation)
 
     async def run(self, incoming: Incoming, sink: Sink) -> None:

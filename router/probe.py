@@ -151,12 +151,16 @@ def working(chosen: Iterable[Chosen], probes: Iterable[Probe]) -> tuple[Chosen, 
 
 
 def table(probes: Sequence[Probe]) -> str:
-    """One line for each try, aligned, with what to fix below the ones that failed."""
-    width = max((len(f"{p.model}/{p.mode} at {p.deployment}") for p in probes), default=0)
-    lines: list[str] = []
+    """One line for each try, aligned, with what to fix below the ones that failed; modes of one deployment that failed
+    alike share a line."""
+    alike: dict[tuple[object, ...], list[Probe]] = {}
     for p in probes:
-        what = f"{p.model}/{p.mode} at {p.deployment}".ljust(width)
-        lines.append(f"{'ok    ' if p.ok else 'FAILED'}  {what}  {p.seconds:.2f} s  {p.problem}".rstrip())
+        alike.setdefault((p.model, p.deployment, p.mode if p.ok else "", p.problem, p.fix), []).append(p)
+    tried = [(f"{g[0].model}/{','.join(p.mode for p in g)} at {g[0].deployment}", g[0]) for g in alike.values()]
+    width = max((len(what) for what, _ in tried), default=0)
+    lines: list[str] = []
+    for what, p in tried:
+        lines.append(f"{'ok    ' if p.ok else 'FAILED'}  {what.ljust(width)}  {p.seconds:.2f} s  {p.problem}".rstrip())
         if p.fix:
             lines.append(f"        {p.fix}")
     return "\n".join(lines)

@@ -23,6 +23,7 @@ ANY_NUMBER = (0.001, 1e12)
 CHOICES = {
     "client": ("native", "aiohttp"),
     "journal": ("auto", "on", "off"),
+    "learn": ("on", "off"),
     "journal_fsync": ("always", "interval", "never"),
     "journal_gzip": ("off", "on"),
 }
@@ -56,6 +57,8 @@ class Settings:
     max_answer_bytes: int = 32_000_000
     client: str = "native"
     """The HTTP client for OpenAI-compatible upstreams: `native`, our own, or `aiohttp`."""
+    learn: str = "on"
+    """Whether outcomes move what is believed of the models; `off` stays at the catalog's priors and the policy's word."""
     connect_timeout: float = 5.0
     """Seconds to connect to an upstream."""
     first_token_timeout: float = 60.0

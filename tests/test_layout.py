@@ -25,7 +25,7 @@ ROWS = (
     ("attempts", "checks", "relay", "sink"),
     ("learning", "onboard", "probe"),
     ("simulate",),
-    ("feedback", "record", "plan"),
+    ("feedback", "learner", "record", "plan"),
     ("config", "beliefs"),
     ("upstream",),
     ("health", "limits"),

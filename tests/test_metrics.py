@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from router.metrics import CONTENT_TYPE, MAX_CLASSES, SECONDS, TOKENS, Metrics, p_bin
@@ -54,19 +56,14 @@ def decision(model: str = "n", p: float = 0.75, met: bool = True) -> Any:
 @pytest.fixture
 def metrics() -> Metrics:
     found = Metrics()
-    found.declare(("n", "q"), {"default": ("code", "rest"), "cost-first": ("rest",)})
+    found.declare(("n", "q"), {"default": ("code", "rest"), "cost-first": ("rest", "own")}, "default")
     return found
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Everything exposed, read back by a strict OpenMetrics parser; creation times left out."""
+    """Everything exposed, read back by a strict OpenMetrics parser."""
     families = text_string_to_metric_families(metrics.render().decode())
-    return {
-        (s.name, frozenset(s.labels.items())): s.value
-        for f in families
-        for s in f.samples
-        if not s.name.endswith("_created")
-    }
+    return {(s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples}
 
 
 def moved(metrics: Metrics, *outcomes: Outcome) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -97,20 +94,30 @@ def test_what_is_rendered_is_openmetrics(metrics: Metrics) -> None:
     assert labels <= BOUNDED
 
 
-def test_every_pair_of_model_and_class_is_there_from_the_start(metrics: Metrics) -> None:
-    """At zero, so that `increase()` sees the first event."""
+def test_what_the_default_policy_leads_to_is_there_from_the_start(metrics: Metrics) -> None:
+    """At zero, so that `increase()` sees the first event; only counters, and no other policy's."""
     found = samples(metrics)
     for model in ("n", "q"):
-        for policy, step_class in (("default", "code"), ("default", "rest"), ("cost-first", "rest")):
-            where = {"model": model, "step_class": step_class}
-            assert found[at("turnout_cost_usd_total", **where, policy=policy)] == 0
-            assert found[at("turnout_output_tokens_count", **where)] == 0
-            assert found[at("turnout_retries_total", **where, reason="rejected")] == 0
-            assert found[at("turnout_accuracy_unmet_total", step_class=step_class, policy=policy)] == 0
+        for step_class in ("code", "rest"):
+            where = {"model": model, "step_class": step_class, "policy": "default"}
+            assert found[at("turnout_cost_usd_total", **where)] == 0
+            assert found[at("turnout_decisions_total", **where, reason="failure_cost")] == 0
+            assert found[at("turnout_accuracy_unmet_total", step_class=step_class, policy="default")] == 0
             for result, source in (("accepted", "checks"), ("rejected", "checks"), ("returned", "none")):
-                judged = {"attempt": "1", "outcome": result, "source": source, "policy": policy}
+                judged = {"attempt": "1", "outcome": result, "source": source}
                 assert found[at("turnout_outcomes_total", **where, **judged)] == 0
-    assert at("turnout_cost_usd_total", model="n", step_class="code", policy="cost-first") not in found
+    labels = {pair for _, pairs in found for pair in pairs}
+    assert ("policy", "cost-first") not in labels and ("step_class", "own") not in labels
+    assert not [pairs for name, pairs in found if name.endswith("_bucket") and len(pairs) > 1]
+
+
+def test_no_creation_times_are_exposed(metrics: Metrics) -> None:
+    """They would be a third of all series; other registries of the process keep theirs."""
+    metrics.observe(outcome(attempt(first_token_s=0.1)))
+    assert b"_created" not in metrics.render()
+    other = CollectorRegistry()
+    Counter("other", "Of another library.", registry=other).inc()
+    assert b"other_created" in generate_latest(other)  # type: ignore[no-untyped-call]
 
 
 def test_one_plain_answer(metrics: Metrics) -> None:
@@ -194,8 +201,8 @@ def test_a_step_without_a_decision_moves_only_what_the_caller_saw(metrics: Metri
 def test_at_most_twenty_classes_have_a_label_of_their_own() -> None:
     """Those that come later, over all policies and reloads, and those that nobody declared, share one."""
     metrics = Metrics()
-    metrics.declare(("n",), {"a": [f"c{i}" for i in range(MAX_CLASSES)], "b": ["c0", "late"]})
-    metrics.declare(("n",), {"c": ["later"]})
+    metrics.declare(("n",), {"a": [f"c{i}" for i in range(MAX_CLASSES)], "b": ["c0", "late"]}, "a")
+    metrics.declare(("n",), {"c": ["later"]}, "c")
     for name in ("c0", f"c{MAX_CLASSES - 1}", "late", "later", "unheard-of", "none"):
         metrics.observe(outcome(attempt(), step_class=name))
     classes = by(samples(metrics), "gen_ai_server_request_duration_seconds_count", "step_class")

@@ -419,6 +419,39 @@ def test_all_that_a_deployment_can_say_is_written() -> None:
     assert parse(onboard.catalog_text(BASE, [("qwen3.5-122b", full)])).models["qwen3.5-122b"].deployments == (full,)
 
 
+def test_own_hardware_is_cheaper_for_a_faster_model() -> None:
+    """The examples that are written differ as the catalog's speeds do, so that prices do; and say that they are some."""
+    chosen = dict(onboard.deployments("vllm", SHIPPED))
+    prices = {model: d.usd.output for model, d in chosen.items()}
+    assert prices[NEMOTRON] < prices["qwen3.5-122b"] < prices["qwen3.5-397b"]
+    ratio = SHIPPED.models[NEMOTRON].speed.tokens_per_s / SHIPPED.models["qwen3.5-122b"].speed.tokens_per_s
+    assert prices["qwen3.5-122b"] / prices[NEMOTRON] == pytest.approx(ratio, rel=0.05)
+    assert onboard.catalog_text(BASE, list(chosen.items())).count("# examples: write your GPUs") == 3
+
+
+def test_modes_that_fail_alike_share_a_line() -> None:
+    """Within one deployment; what worked, failed otherwise or elsewhere has its own."""
+    dead = {"ok": False, "seconds": 0.01, "problem": "refused", "fix": "Start it."}
+    probes = [
+        probe.Probe("n", "a", "off", **dead),
+        probe.Probe("n", "a", "on", **dead),
+        probe.Probe("n", "a", "low", False, 0.02, "status 400", "Another dialect."),
+        probe.Probe("n", "b", "off", **dead),
+        probe.Probe("q", "a", "off", True, 1.0),
+        probe.Probe("q", "a", "on", True, 2.0),
+    ]
+    assert probe.table(probes).splitlines() == [
+        "FAILED  n/off,on at a  0.01 s  refused",
+        "        Start it.",
+        "FAILED  n/low at a     0.02 s  status 400",
+        "        Another dialect.",
+        "FAILED  n/off at b     0.01 s  refused",
+        "        Start it.",
+        "ok      q/off at a     1.00 s",
+        "ok      q/on at a      2.00 s",
+    ]
+
+
 def test_an_empty_table() -> None:
     """Nothing tried, nothing said."""
     assert probe.table([]) == ""

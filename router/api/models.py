@@ -23,10 +23,14 @@ def routes(config: Callable[[], Config]) -> APIRouter:
     @router.get("/{name:path}", summary="One model")
     def model(name: str) -> dict[str, Any]:
         """The entry of one name of the list. 404 `model_not_found` for any other."""
-        for entry in listing(config()):
-            if entry["id"] == name:
-                return entry
-        raise NotFound(f"The model {name[:128]!r} does not exist.", param="model", code="model_not_found")
+        entries = {entry["id"]: entry for entry in listing(config())}
+        if name not in entries:
+            raise NotFound(
+                f"The model {name[:128]!r} does not exist. Models are: {', '.join(entries)}.",
+                param="model",
+                code="model_not_found",
+            )
+        return entries[name]
 
     return router
 

@@ -57,6 +57,16 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
             found = found.answered(attempt, decision.asked, n=n, busy=round(candidate.load * room), room=room)
         return found
 
+    def counted(self, outcome: Outcome) -> Beliefs:
+        """The beliefs after one step, by what its attempts report of their input tokens alone."""
+        found = self
+        for attempt in outcome.attempts:
+            if attempt.answered and not attempt.estimated:
+                options = outcome.decision.options[attempt.arm]
+                candidate = next(c for c in options if c.deployment.name == attempt.deployment)
+                found = found.observe(attempt.model, candidate.input_counted, attempt.input_tokens)
+        return found
+
     def answered(self, attempt: Attempt, asked: Asked, *, n: int = 1, busy: int = 0, room: int = 1) -> Beliefs:
         """The beliefs after one attempt, by how long its answer was and how long it took.
 

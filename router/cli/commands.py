@@ -97,11 +97,14 @@ def serve(
     policies: Policies = None,
     policy: PolicyName = None,
     state: journal.State = None,
+    learn: Annotated[bool | None, typer.Option(help="Let outcomes move what is believed.", show_default="learn")] = None,
     log_level: Annotated[LogLevel, typer.Option(help="Least level that is logged.")] = "info",
 ) -> None:
     """Serve the proxy."""
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
     here = settings(host=host, port=port, catalog=catalog, policies=policies, policy=policy, state_dir=state)
+    if learn is not None:
+        here = dataclasses.replace(here, learn="on" if learn else "off")
     if here.state_dir is None:
         here = dataclasses.replace(here, state_dir=here.user_state_dir)
     if here.state_dir is None and here.journal == "auto":

@@ -105,7 +105,12 @@ def _chosen(wish: Wish, catalog: Catalog) -> tuple[Chosen, ...]:
 
 
 def _tried(console: Console, chosen: tuple[Chosen, ...], environment: Mapping[str, str]) -> tuple[Chosen, ...]:
-    """What answered a real call. Raises ConfigError where nothing did."""
+    """What answered a real call. Raises ConfigError where nothing did, or a key is missing."""
+    keys = {d.api_key_env: None for _, d in chosen if d.api_key_env}
+    if absent := [key for key in keys if not environment.get(key)]:
+        raise ConfigError(
+            "init", None, f"{', '.join(absent)} is not set in the environment; set it, or say --no-probe to try nothing"
+        )
 
     async def try_all() -> tuple[probe.Probe, ...]:
         upstream = OpenAIUpstream(environment)

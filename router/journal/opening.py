@@ -48,5 +48,4 @@ def opened(
             raise ConfigError(f"{PREFIX}JOURNAL", None, reason) from None
         LOG.warning("no journal is kept: %s. Set %sSTATE_DIR, or %sJOURNAL=off", reason, PREFIX, PREFIX)
         return None
-    LOG.info("journal: outcomes are logged in %s", folder)
     return Journal(files, written=written, dropped=dropped, degraded=degraded)

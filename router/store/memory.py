@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from router.evidence import decided
-from router.outcome import Outcome, Recall
+from router.outcome import Outcome, Past, Recall
 from router.store.decisions import Decisions
 from router.verdicts import Change, Filed, Said
 
 WARM_S = 300.0
 """Seconds for which a prompt cache is taken to hold a run's prefix: the usual life of provider caches."""
 
+RECENT = 4
+"""Answers of a run that the length of its next one is told by."""
 LONGEST = 16
 """Requests remembered of one step, and arms of one request: as many as the `attempt` hint can count."""
 
@@ -61,13 +63,14 @@ class _Step:
 
 
 class _Run:
-    __slots__ = ("at", "cost", "retries", "warm")
+    __slots__ = ("at", "cost", "past", "retries", "warm")
 
     def __init__(self, at: float) -> None:
         self.at = at
         self.retries = 0
         self.cost = 0.0
         self.warm: dict[str, tuple[int, float]] = {}
+        self.past: tuple[Past, ...] = ()
 
 
 T = TypeVar("T", _Step, _Run)
@@ -102,6 +105,7 @@ class MemoryStore:
             run_retries=run.retries if run else 0,
             run_cost=run.cost if run else 0.0,
             warm={m: tokens for m, (tokens, at) in run.warm.items() if now - at < WARM_S} if run else {},
+            past=run.past if run else (),
         )
 
     async def record(self, outcome: Outcome) -> Sequence[Change]:
@@ -113,9 +117,12 @@ class MemoryStore:
             run = self._touch(self._runs, (outcome.key_id, outcome.run_id), _Run, now)
             run.cost += outcome.cost_usd
             run.retries += outcome.retries_used
+            n = outcome.facts.n if outcome.facts else 1
             for a in outcome.attempts:
                 if a.answered and a.input_tokens:
                     run.warm[a.model] = (a.input_tokens, now)
+                    visible = (a.output_tokens - a.reasoning_tokens) // n
+                    run.past = (*run.past, Past(a.arm, visible, a.input_tokens))[-RECENT:]
         if (new := decided(outcome)) is None:
             return ()
         fresh = outcome.hints is not None and outcome.hints.attempt == 1

@@ -58,6 +58,13 @@ def test_init_says_what_to_mend(command: Command, addresses: dict[str, str], tmp
     assert not (tmp_path / "mine").exists()
 
 
+def test_init_asks_for_a_key_before_it_calls(command: Command, tmp_path: Path) -> None:
+    """One line that names the variable, rather than a failure for each mode of each model."""
+    done = command("init", "--provider", "openrouter", "--output", str(tmp_path / "mine"))
+    assert done.status == 2 and "OPENROUTER_API_KEY is not set" in done.err and not done.out
+    assert not (tmp_path / "mine").exists()
+
+
 def test_init_takes_what_is_served_and_how(command: Command, tmp_path: Path) -> None:
     """The runtime scales the speed that is expected, the dialect is how thinking is switched; wrong ones are named."""
     flags = ["init", "--provider", "other", "--base-url", "http://127.0.0.1:1/v1", "--output", str(tmp_path / "mine")]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from router import __version__
 from tests.proxy.yard import CHAT, CHEAP_THEN_DEAR, HELLO, Yard
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 async def test_models_lists_what_can_be_named(yard: Yard) -> None:
@@ -24,6 +29,57 @@ async def test_models_lists_what_can_be_named(yard: Yard) -> None:
         assert (await proxy.chat(model=entry["id"])).status == 200
     missing = await proxy.fetch("GET", "/v1/models/nope")
     assert (missing.status, missing.error["code"], missing.error["param"]) == (404, "model_not_found", "model")
+    assert "Models are: auto, auto:default, auto:frugal, cheap, dear." in missing.error["message"]
+
+
+async def test_the_description_has_every_endpoint(yard: Yard) -> None:
+    """Each path and method of the table in docs/http.md, but for those that are the description itself."""
+    proxy = await yard({"cheap": "good"})
+    whole = json.loads((await proxy.fetch("GET", "/openapi.json")).body)
+    table = (ROOT / "docs/http.md").read_text().partition("## A step")[0]
+    named = set(re.findall(r"`(GET|POST) (/[^`]*)`", table)) - {("GET", "/docs"), ("GET", "/openapi.json")}
+    assert ("POST", CHAT) in named and len(named) >= 8
+    described = {(m.upper(), re.sub(":path", "", path)) for path, ms in whole["paths"].items() for m in ms}
+    assert named <= described
+
+
+async def test_chat_is_described_as_it_is(yard: Yard) -> None:
+    """The headers and the error statuses of the documentation; what is sent and what comes back fit the schemas."""
+    proxy = await yard({"cheap": "good"})
+    chat = json.loads((await proxy.fetch("GET", "/openapi.json")).body)["paths"][CHAT]["post"]
+    sent, answer = chat["requestBody"]["content"]["application/json"]["schema"], chat["responses"]["200"]
+    page = (ROOT / "docs/http.md").read_text()
+    assert set(answer["headers"]) == set(re.findall(r"^\| `(x-[a-z-]+)` \|", page, re.MULTILINE))
+    rows = re.findall(r"^\| ([45][\d, ]+) \| `", page.partition("## Errors")[2], re.MULTILINE)
+    every = {status for row in rows for status in row.split(", ")}
+    assert every - {"405", "409"} == set(chat["responses"]) - {"200"}
+    got = await proxy.chat()
+    assert {name for name in got.headers if name.startswith("x-turnout-")} <= set(answer["headers"])
+    assert "text/event-stream" in answer["content"]
+    jsonschema_rs.validate(sent, HELLO | {"anything": 1})
+    jsonschema_rs.validate(answer["content"]["application/json"]["schema"], json.loads(got.body))
+    assert not jsonschema_rs.is_valid(sent, {"model": "auto"})
+    refused = await proxy.chat(model="nope")
+    shape = chat["responses"]["404"]["content"]["application/json"]["schema"]
+    jsonschema_rs.validate(shape, json.loads(refused.body))
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "Did you mean /v1/chat/completions?"),
+        ("/v1/v1/chat/completions", "Did you mean /v1/chat/completions?"),
+        (CHAT + "/", "Did you mean /v1/chat/completions?"),
+        ("/models", "Did you mean /v1/models?"),
+        ("/", "/docs"),
+        ("/v1/", "/docs"),
+    ],
+)
+async def test_a_wrong_base_url_is_told_the_right_one(yard: Yard, path: str, meant: str) -> None:
+    """The commonest mistake of a first try."""
+    proxy = await yard({"cheap": "good"})
+    got = await proxy.fetch("POST", path, b"{}")
+    assert got.status == 404 and meant in got.error["message"]
 
 
 async def test_route_explains_and_sends_nothing(yard: Yard) -> None:

@@ -1,0 +1,122 @@
+"""The hot route as `/openapi.json` describes it: `ChatRoute` stands before FastAPI, which sees no request to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+CHAT = "/v1/chat/completions"
+
+_OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
+_MESSAGE = {
+    **_OPEN,
+    "required": ["role"],
+    "properties": {
+        "role": {"type": "string", "enum": ["system", "developer", "user", "assistant", "tool", "function"]},
+        "content": {"description": "Text, or parts: text and images.", "anyOf": [
+            {"type": "string"}, {"type": "array", "items": _OPEN}, {"type": "null"},
+        ]},
+    },
+}  # fmt: skip
+_REQUEST = {
+    **_OPEN,
+    "description": "A chat completion's body. Fields that are not listed go upstream as they came.",
+    "required": ["model", "messages"],
+    "properties": {
+        "model": {
+            "type": "string",
+            "description": "`auto`, `auto:<policy>`, a model, an arm (`model/mode`) or an alias, hints after a `?`.",
+            "examples": ["auto", "auto?accuracy=0.9&retries=1"],
+        },
+        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
+        "stream": {"type": "boolean", "default": False},
+        "tools": {"type": "array", "items": _OPEN},
+        "response_format": _OPEN,
+        "max_tokens": {"type": "integer"},
+        "max_completion_tokens": {"type": "integer"},
+        "metadata": {**_OPEN, "description": "Entries called `turnout.<hint>` are hints and do not go upstream."},
+        "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
+    },
+}
+_ANSWER = {
+    **_OPEN,
+    "description": "The upstream's chat completion, byte for byte.",
+    "required": ["choices"],
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"type": "string"},
+        "model": {"type": "string"},
+        "choices": {"type": "array", "items": _OPEN},
+        "usage": _OPEN,
+    },
+}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+HEADERS = {
+    "x-request-id": "The caller's own, or a new one.",
+    "x-turnout-decision-id": "What outcomes are reported under.",
+    "x-turnout-model": "The arm that answered, `model/mode`.",
+    "x-turnout-plan": "The chosen sequence of arms.",
+    "x-turnout-attempts": "Upstream calls begun.",
+    "x-turnout-p-success": "P(success) of the plan, 0 to 1.",
+    "x-turnout-accuracy-met": "`false` where no plan reached the required accuracy.",
+    "x-turnout-expected-cost-usd": "Expected cost of the plan.",
+    "x-turnout-cost-usd": "What was paid; not on streams.",
+    "x-turnout-policy": "The policy that decided.",
+    "x-turnout-overhead-ms": "Milliseconds spent by Turnout itself.",
+    "x-turnout-rejected": "`true` where a check refused the answer and no attempt was left.",
+}
+STATUSES = {
+    400: "The request is wrong, or no model may take it",
+    401: "No key, or a wrong one",
+    404: "No such model or policy",
+    408: "The body stopped arriving",
+    413: "The body is too large",
+    422: "An upstream says that the request is wrong",
+    429: "Rate limited, or the run's budget is spent",
+    500: "A mistake in Turnout",
+    502: "Every attempt failed",
+    503: "No healthy model, or the server is being stopped",
+    504: "The deadline passed",
+}
+
+
+def chat() -> APIRouter:
+    """The route's description."""
+    router = APIRouter(tags=["chat"])
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()}
+    answer = {
+        "description": "The answer, whole or streamed",
+        "headers": described,
+        "content": {"application/json": {"schema": _ANSWER}, "text/event-stream": {"schema": {"type": "string"}}},
+    }
+    refusal = {"application/json": {"schema": _ERROR}}
+    errors: dict[int | str, dict[str, Any]] = {n: {"description": t, "content": refusal} for n, t in STATUSES.items()}
+    body = {"required": True, "content": {"application/json": {"schema": _REQUEST}}}
+
+    @router.post(
+        CHAT,
+        summary="One agent step",
+        openapi_extra={"requestBody": body},
+        responses={200: answer, **errors},
+        response_model=None,
+    )
+    def never_reached() -> None:
+        """Sends the step to the models that finish it at the lowest cost per success."""
+
+    return router

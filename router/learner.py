@@ -1,0 +1,83 @@
+"""Folds what becomes known into the beliefs, beside the requests and never before them.
+
+One lesson costs a quarter of a millisecond, as much as a whole step. So lessons wait in a bounded queue, and a task
+takes them one by one, resting so long after each that learning never takes more than SHARE of the processor. Under a
+load that brings more than that, some of what steps say of themselves goes unheard; a verdict never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+from router.beliefs import Beliefs
+from router.outcome import Outcome
+from router.verdicts import Change
+
+SHARE = 0.1
+"""Of one processor, at most, for as long as lessons are waiting."""
+CAPACITY = 4096
+"""Lessons that wait at most."""
+
+
+class Learner:
+    """Takes outcomes and changes; `believe` is given the next beliefs, made from what `current` gives."""
+
+    def __init__(
+        self,
+        current: Callable[[], Beliefs],
+        believe: Callable[[Beliefs], None],
+        dropped: Callable[[], None],
+        *,
+        all_of_it: bool,
+    ) -> None:
+        """`all_of_it`: off, only input tokens are counted better. `dropped` is called for each lesson lost."""
+        self._current, self._believe, self._dropped, self._all = current, believe, dropped, all_of_it
+        self._waiting: deque[Outcome | Change] = deque()
+        self._wake = asyncio.Event()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """What a step's attempts say of tokens, lengths and times."""
+        self._queue(outcome)
+
+    def change(self, change: Change) -> None:
+        """What is known of a step's success. Somebody's verdict is learned at once, and all that came before it."""
+        if not self._all:
+            return
+        if change.judgements:
+            self.catch_up()
+            self._fold(change)
+        else:
+            self._queue(change)
+
+    def catch_up(self) -> None:
+        """Folds in all that waits."""
+        while self._waiting:
+            self._fold(self._waiting.popleft())
+
+    async def work(self) -> None:
+        """Folds for ever."""
+        while True:
+            await self._wake.wait()
+            began = time.perf_counter()
+            if self._waiting:
+                self._fold(self._waiting.popleft())
+            if not self._waiting:
+                self._wake.clear()
+            await asyncio.sleep((time.perf_counter() - began) * (1 / SHARE - 1))
+
+    def _queue(self, lesson: Outcome | Change) -> None:
+        if len(self._waiting) >= CAPACITY:
+            self._dropped()
+            return
+        self._waiting.append(lesson)
+        self._wake.set()
+
+    def _fold(self, lesson: Outcome | Change) -> None:
+        beliefs = self._current()
+        if isinstance(lesson, Change):
+            self._believe(beliefs.learn(lesson.said, lesson.earlier))
+        else:
+            self._believe(beliefs.heard(lesson) if self._all else beliefs.counted(lesson))

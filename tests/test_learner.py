@@ -1,0 +1,101 @@
+"""Lessons are folded in beside the requests, in order, and within a share of the processor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from router import learner
+from router.learner import CAPACITY, Learner
+from router.outcome import Evidence, Outcome, Trial
+from router.verdicts import Change
+
+OUTCOME = Outcome("dec_1", "key", "default", "chat", False, 1.0, 0.0, 200, "returned")
+EVIDENCE = Evidence("chat", (Trial("m/off", success=1.0),))
+
+
+class Heard:
+    """Stands for beliefs: remembers what it was taught, and how long each lesson takes."""
+
+    def __init__(self, takes: float = 0.0) -> None:
+        self.lessons: list[str] = []
+        self.takes = takes
+
+    def _take(self, lesson: str) -> Heard:
+        until = time.perf_counter() + self.takes
+        while time.perf_counter() < until:
+            pass
+        self.lessons.append(lesson)
+        return self
+
+    def heard(self, outcome: Outcome) -> Heard:
+        return self._take("heard")
+
+    def counted(self, outcome: Outcome) -> Heard:
+        return self._take("counted")
+
+    def learn(self, said: Evidence, earlier: Evidence | None) -> Heard:
+        return self._take("success")
+
+
+def taught(beliefs: Any, *, all_of_it: bool = True) -> tuple[Learner, list[int]]:
+    dropped: list[int] = []
+    return Learner(lambda: beliefs, lambda _: None, lambda: dropped.append(1), all_of_it=all_of_it), dropped
+
+
+async def test_lessons_are_folded_in_later_and_in_order() -> None:
+    """A request only leaves its lesson; the task takes them."""
+    beliefs = Heard()
+    under_test, dropped = taught(beliefs)
+    under_test.outcome(OUTCOME)
+    under_test.change(Change(EVIDENCE))
+    assert beliefs.lessons == []
+    task = asyncio.create_task(under_test.work())
+    async with asyncio.timeout(2):
+        while len(beliefs.lessons) < 2:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    assert (beliefs.lessons, dropped) == (["heard", "success"], [])
+
+
+async def test_a_verdict_is_learned_at_once() -> None:
+    """And so is all that came before it, since it may speak of that."""
+    beliefs = Heard()
+    under_test, _ = taught(beliefs)
+    under_test.outcome(OUTCOME)
+    under_test.change(Change(EVIDENCE, None, (object(),)))  # type: ignore[arg-type]
+    assert beliefs.lessons == ["heard", "success"]
+
+
+async def test_a_flood_is_bounded() -> None:
+    """What does not fit into the queue is counted and forgotten."""
+    under_test, dropped = taught(Heard())
+    for _ in range(CAPACITY + 3):
+        under_test.outcome(OUTCOME)
+    assert len(dropped) == 3
+
+
+async def test_without_learning_only_tokens_are_counted() -> None:
+    """Success, length and speed stay what the catalog says."""
+    beliefs = Heard()
+    under_test, _ = taught(beliefs, all_of_it=False)
+    under_test.outcome(OUTCOME)
+    under_test.change(Change(EVIDENCE))
+    under_test.catch_up()
+    assert beliefs.lessons == ["counted"]
+
+
+async def test_learning_takes_its_share_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It rests after each lesson for as long as the share asks."""
+    monkeypatch.setattr(learner, "SHARE", 0.1)
+    beliefs = Heard(takes=0.005)
+    under_test, _ = taught(beliefs)
+    for _ in range(200):
+        under_test.outcome(OUTCOME)
+    task = asyncio.create_task(under_test.work())
+    await asyncio.sleep(0.5)
+    task.cancel()
+    assert 1 <= len(beliefs.lessons) <= 20  # 10 at a tenth of the time, 100 without rest
