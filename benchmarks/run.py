@@ -98,6 +98,7 @@ def start(folder: pathlib.Path) -> tuple[subprocess.Popen[bytes], float]:
             return server, time.perf_counter() - began
         except OSError:
             if server.poll() is not None or time.perf_counter() - began > 30:
+                server.terminate()
                 raise SystemExit("Turnout did not start") from None
             time.sleep(0.02)
 

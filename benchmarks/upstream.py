@@ -61,8 +61,7 @@ class Model(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass of asyncio's
 
     def data_received(self, data: bytes) -> None:
         self._data += data

@@ -123,7 +123,9 @@ class Metrics:
         self.journal_degraded = Gauge(
             "turnout_journal_degraded", "1 while the journal cannot be written.", registry=self.registry
         )
-        self.lessons_dropped = counter("turnout_lessons_dropped", "Outcomes that came faster than they could be learned.")
+        self.lessons_dropped = counter(
+            "turnout_lessons_dropped", "Outcomes that came faster than they could be learned."
+        )
         self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
         self._classes = {"none"}
         self._counters: dict[tuple[object, ...], Counter] = {}

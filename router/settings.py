@@ -57,8 +57,8 @@ class Settings:
     max_answer_bytes: int = 32_000_000
     client: str = "native"
     """The HTTP client for OpenAI-compatible upstreams: `native`, our own, or `aiohttp`."""
-    learn: str = "on"
-    """Whether outcomes move what is believed of the models; `off` stays at the catalog's priors and the policy's word."""
+    learn: str = "off"
+    """Whether outcomes move what is believed of the models; `off` stays at the catalog's priors."""
     connect_timeout: float = 5.0
     """Seconds to connect to an upstream."""
     first_token_timeout: float = 60.0
@@ -114,12 +114,12 @@ class Settings:
     def journal_dir(self) -> Path | None:
         return self.state_dir / "journal" if self.state_dir is not None else None
 
-    def check_exposure(self) -> None:
-        """Raises ConfigError where the address is reachable by others and no key is set."""
+    def check_exposure(self, named: str = f"{PREFIX}HOST") -> None:
+        """Raises ConfigError where the address, from `named`, is reachable by others and no key is set."""
         if self.api_keys or is_loopback(self.host):
             return
         raise ConfigError(
-            f"{PREFIX}HOST",
+            named,
             None,
             f"{self.host} can be reached by others and no key is set. Set {PREFIX}API_KEYS, or bind to 127.0.0.1.",
         )

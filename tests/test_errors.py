@@ -95,6 +95,10 @@ def test_every_code_is_in_the_contract() -> None:
         if "simulate" not in path.parts
         for code in re.findall(r'code="([a-z_]+)"', path.read_text())
     }
-    always_given = {"not_found", "conflict", "budget_exhausted"}  # the classes' own codes, which no place leaves as they are
+    always_given = {
+        "not_found",
+        "conflict",
+        "budget_exhausted",
+    }  # the classes' own codes, which no place leaves as they are
     missing = {code for code in (classes | given) - always_given if f"`{code}`" not in HTTP}
     assert given and not missing

@@ -420,7 +420,7 @@ def test_all_that_a_deployment_can_say_is_written() -> None:
 
 
 def test_own_hardware_is_cheaper_for_a_faster_model() -> None:
-    """The examples that are written differ as the catalog's speeds do, so that prices do; and say that they are some."""
+    """The written examples differ as the catalog's speeds do, and so do prices; they say that they are examples."""
     chosen = dict(onboard.deployments("vllm", SHIPPED))
     prices = {model: d.usd.output for model, d in chosen.items()}
     assert prices[NEMOTRON] < prices["qwen3.5-122b"] < prices["qwen3.5-397b"]

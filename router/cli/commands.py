@@ -22,7 +22,7 @@ from router.attempts import Tools
 from router.cli import compare, journal, replay, serving, show, starting
 from router.cli.screen import Screen
 from router.config import Config
-from router.errors import ConfigError, TurnoutError
+from router.errors import ConfigError, Infeasible, TurnoutError
 from router.feedback import Feedback
 from router.health import Health
 from router.onboard import PROVIDERS, Dialect
@@ -62,10 +62,17 @@ def main() -> None:
     try:
         app()
     except (ConfigError, TurnoutError) as error:
-        show.say(ERR, f"turnout: {error}", style="red")
+        show.say(ERR, f"turnout: {_lines(error)}", style="red")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _lines(error: Exception) -> str:
+    """What is wrong: one line, or one for each gate that is closed."""
+    if not isinstance(error, Infeasible):
+        return str(error)
+    return error.message.replace(". ", ":\n  ", 1).replace(" | ", "\n  ")
 
 
 def settings(**given: Any) -> Settings:
@@ -97,7 +104,9 @@ def serve(
     policies: Policies = None,
     policy: PolicyName = None,
     state: journal.State = None,
-    learn: Annotated[bool | None, typer.Option(help="Let outcomes move what is believed.", show_default="learn")] = None,
+    learn: Annotated[
+        bool | None, typer.Option(help="Let outcomes move what is believed.", show_default="no-learn")
+    ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="Least level that is logged.")] = "info",
 ) -> None:
     """Serve the proxy."""
@@ -109,6 +118,7 @@ def serve(
         here = dataclasses.replace(here, state_dir=here.user_state_dir)
     if here.state_dir is None and here.journal == "auto":
         logging.warning("no journal is kept: there is no home folder for it; set TURNOUT_STATE_DIR")
+    here.check_exposure("--host" if host is not None else "TURNOUT_HOST")
     serving.serve(here, ERR)
 
 
@@ -140,7 +150,7 @@ def explain(
     """Show what would be done with a step, and why: gates, plans, the choice. Calls no model."""
     here = settings(catalog=catalog, policies=policies, policy=policy)
     current = config.load(here, without_keys=True)
-    incoming = Incoming(_body(text, file, model), _hints(hint or []), "local", "explain")
+    incoming = Incoming(_body(text, file, model, _hints(hint or [])), {}, "local", "explain")
     decision = asyncio.run(explained(_dry(current, here), incoming))
     if as_json:
         OUT.print_json(json.dumps(decision))
@@ -155,33 +165,37 @@ def _dry(current: Config, here: Settings) -> Pipeline:
     return Pipeline(config=lambda: current, store=store, tools=tools, feedback=Feedback(store, lambda _: None))
 
 
-def _body(text: str | None, file: Path | None, model: str | None) -> bytes:
+def _body(text: str | None, file: Path | None, model: str | None, hints: dict[str, str]) -> bytes:
     if (text is None) == (file is None):
         raise ConfigError("explain", None, "give either a text or --file")
     if file is None:
-        return msgspec.json.encode({"model": model or "auto", "messages": [{"role": "user", "content": text}]})
+        messages = [{"role": "user", "content": text}]
+        return msgspec.json.encode({"model": model or "auto", "messages": messages, "turnout": hints})
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise ConfigError(str(file), None, error.strerror or "cannot be read") from None
-    if model is None:
+    if model is None and not hints:
         return body
     try:
         data = json.loads(body)
     except ValueError as error:
         raise ConfigError(str(file), None, f"is not JSON: {error}") from None
-    return json.dumps({**data, "model": model}).encode() if isinstance(data, dict) else body
+    if not isinstance(data, dict) or not isinstance(said := data.get("turnout") or {}, dict):
+        return body  # what is wrong with it is told as to a caller
+    changed = {"turnout": {**said, **hints}} | ({} if model is None else {"model": model})
+    return json.dumps({**data, **changed}).encode()
 
 
 def _hints(pairs: list[str]) -> dict[str, str]:
-    """`name=value` as the headers that a caller would send."""
-    headers = {}
+    """`name=value` as a body's `turnout` object."""
+    hints = {}
     for pair in pairs:
         name, mark, value = pair.partition("=")
         if not mark:
             raise ConfigError("--hint", None, f"{pair!r} is not name=value")
-        headers[f"x-turnout-{name.replace('_', '-')}"] = value
-    return headers
+        hints[name.replace("-", "_")] = value
+    return hints
 
 
 @models.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,14 +35,25 @@ class Screen:
         made = Table(
             title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False
         )
+        widest = (max(map(len, column)) + 2 for column in zip(head, *rows, strict=True))
+        tight = sum(widest) - 2 > self._out.width
+        interval = "\n(" if tight else " ("  # under its number, or beside it
+        cells = [[cell.replace(" (", interval) for cell in row] for row in rows]
+        if tight:
+            made.padding = (0, 1 if self._out.width <= show.NARROW else 2, 0, 0)
+            head = [_folded(name, column) for name, column in zip(head, zip(*cells, strict=True), strict=True)]
         for i, name in enumerate(head):
             made.add_column(name, justify="right" if i else "left", no_wrap=i > 0 and self._out.width >= show.NARROW)
-        widest = (max(map(len, column)) + 2 for column in zip(head, *rows, strict=True))
-        interval = " (" if sum(widest) - 2 <= self._out.width else "\n("  # beside its number, or under it
-        for row in rows:
-            made.add_row(*(cell.replace(" (", interval) for cell in row))
+        for row in cells:
+            made.add_row(*row)
         self._out.print(made)
 
     def decision(self, title: str, decision: Mapping[str, Any]) -> None:
         self._out.rule(title, align="left")
         show.decision(self._out, decision)
+
+
+def _folded(name: str, column: Sequence[str]) -> str:
+    """A column's title, broken so that it is no wider than what stands below it, words whole."""
+    below = max((len(line) for cell in column for line in cell.splitlines()), default=0)
+    return textwrap.fill(name, max(below, *map(len, name.split())), break_long_words=False)

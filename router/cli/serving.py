@@ -68,7 +68,6 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings, console: Console) -> None:
     """Serves until SIGINT or SIGTERM. Raises ConfigError before that: a wrong file, setting or address."""
-    settings.check_exposure()
     app = create_app(settings)
     sock = bind(settings.host, settings.port)
     welcome(settings, console)

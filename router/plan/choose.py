@@ -12,6 +12,7 @@ from router.plan.gates import Gate
 from router.plan.offers import Skill, asked, known, options, shifts, skills
 from router.plan.records import Candidate, Decision, Options, Situation, built
 from router.plan.search import Found, Space, search
+from router.plan.single import Choice, single
 from router.policy import MAX_ATTEMPTS
 from router.step import Facts
 from router.terms import Terms
@@ -51,12 +52,11 @@ def _decide(
         attempts = 1  # nothing tells a wrong answer from a right one, so nothing can start a retry
     space, best, hold = _best(found, able, terms, failed, attempts)
     kind, reason = _why(best, terms)
-    row = best.row(best.best)
     return Decision(
-        chosen=built(row, found),
+        chosen=built(best.row, found),
         options=found,
         gates=gates,
-        considered=len(best.cost),
+        considered=best.considered,
         accuracy_met=best.accuracy_met,
         deadline_met=best.deadline_met,
         hold=hold,
@@ -66,13 +66,13 @@ def _decide(
         terms=terms,
         asked=question,
         space=space,
-        attempts=best.shape.attempts,
+        attempts=best.attempts,
     )
 
 
 def _best(
     found: Options, able: Mapping[str, Skill], terms: Terms, failed: tuple[str, ...], attempts: int
-) -> tuple[Space, Found, bool]:
+) -> tuple[Space, Choice, bool]:
     """The search, and whether a streamed answer must be held back for its plan.
 
     With `hold: auto`, checks and retries count only if the answer is held, so the step is first looked at as one shot;
@@ -81,10 +81,14 @@ def _best(
     auto = terms.hold == "auto" and terms.verify == "checks" and attempts > 1
     for longest in (1, attempts) if auto else (attempts,):
         space = _space(_shortlist(found, longest, terms), found, able, failed)
-        best = search(space, terms, longest)
+        best = single(space.arms, found, terms) if longest == 1 else _chosen(search(space, terms, longest))
         if best.accuracy_met and best.deadline_met:
             break
-    return space, best, terms.hold == "always" or (auto and len(best.shape.sequence(best.best)) > 1)
+    return space, best, terms.hold == "always" or (auto and len(best.row.arms) > 1)
+
+
+def _chosen(found: Found) -> Choice:
+    return Choice(found.row(found.best), len(found.cost), found.accuracy_met, found.deadline_met, found.shape.attempts)
 
 
 def _shortlist(found: Options, attempts: int, terms: Terms) -> tuple[str, ...]:
@@ -138,7 +142,7 @@ def _space(arms: tuple[str, ...], found: Options, able: Mapping[str, Skill], fai
     )
 
 
-def _why(best: Found, terms: Terms) -> tuple[str, str]:
+def _why(best: Choice, terms: Terms) -> tuple[str, str]:
     """What decided, as a fixed word and as a sentence."""
     if not best.deadline_met:
         return "deadline_unmet", f"no plan ends within {terms.deadline:g} s in 9 of 10 cases: the fastest"

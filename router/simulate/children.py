@@ -115,7 +115,17 @@ def router(catalog: Catalog, policies: Path, port: int, environment: Mapping[str
     with tempfile.TemporaryDirectory(prefix="turnout-demo-") as folder:
         path = Path(folder) / "models.yaml"
         path.write_bytes(as_yaml(catalog))
-        files = ("--catalog", str(path), "--policies", str(policies), "--policy", "default", "--state", folder, "--no-learn")
+        files = (
+            "--catalog",
+            str(path),
+            "--policies",
+            str(policies),
+            "--policy",
+            "default",
+            "--state",
+            folder,
+            "--no-learn",
+        )
         address = ("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning")
         with child("Turnout", "-m", "router", "serve", *files, *address, environment=environment) as running:
             yield running

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import uvloop
 from openai import APIConnectionError, APIError, AsyncOpenAI, DefaultAsyncHttpxClient
 
+from router import policy
 from router.catalog import Catalog
 from router.errors import ConfigError
 from router.simulate import children, report
@@ -28,6 +29,9 @@ SPEED = 200.0
 RUNS_AT_ONCE = 48
 READY_S = 30.0
 PLANS_SHOWN = 7
+FAILURES = (
+    "USD per step with failures adds what a wrong result costs by the default policy: Turnout minimises this sum."
+)
 
 
 class Screen(Protocol):
@@ -75,7 +79,8 @@ def run(
     """Runs the whole demo and prints its table; then keeps serving until SIGINT or SIGTERM, unless `exit`.
 
     `catalog` is the models file, `policies` the folder of policies, `environment` that of the processes it starts.
-    Raises ConfigError where the port is taken or a server does not come up. All of them have ended when it returns.
+    Raises ConfigError where the port is taken or a server does not come up, KeyboardInterrupt where it is ended
+    before the last decision is shown. All of them have ended when it returns.
     """
     listen("127.0.0.1", port).close()  # a taken port is one sentence, before anything is started
     screen.say("Starting the simulated models and Turnout.", quietly=True)
@@ -84,23 +89,26 @@ def run(
         models, addresses = stack.enter_context(children.models(catalog, options, environment))
         scene = children.scene(catalog, addresses)
         turnout = stack.enter_context(children.router(scene, policies, port, environment))
-        demo = _Demo(scene, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), screen, speed)
-        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_interruptible(demo.play(jobs(steps, seed), seed, stay=not exit)))
+        demo = _Demo(scene, policies, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), screen, speed)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            try:
+                runner.run(_interruptible(demo.play(jobs(steps, seed), seed, stay=not exit)))
+            except asyncio.CancelledError:
+                raise KeyboardInterrupt from None
 
 
 async def _interruptible(work: Any) -> None:
-    """Awaits `work`; SIGTERM ends it as an interrupt from the keyboard does."""
+    """Awaits `work`; SIGTERM cancels it as an interrupt from the keyboard does."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await task
 
 
 class _Demo:
     def __init__(
         self,
         catalog: Catalog,
+        policies: Path,
         addresses: Mapping[str, str],
         address: str,
         servers: Sequence[Child],
@@ -108,7 +116,7 @@ class _Demo:
         speed: float,
     ) -> None:
         self._catalog, self._address, self._servers, self._screen = catalog, address, servers, screen
-        self._speed = speed
+        self._policies, self._speed = policies, speed
         urls = {**addresses, "auto": address}
         self._http = DefaultAsyncHttpxClient(trust_env=False)  # a proxy of the shell's is not for loopback
         common: dict[str, Any] = {"api_key": "none", "max_retries": 0, "timeout": 300, "http_client": self._http}
@@ -124,11 +132,13 @@ class _Demo:
             clock = f"Seconds are simulated, {self._speed:g} in a real one."
             note = f"{clock} Cost and time are those of all attempts; refused requests cost nothing."
             self._screen.say(note, quietly=True)
+            self._screen.say(FAILURES, quietly=True)
             for other in rows[:-1]:
                 self._screen.say(report.compared(rows[-1], other))
             await self._explain(work)
             if stay:
-                await self._stay()
+                with contextlib.suppress(asyncio.CancelledError):  # how it is meant to end
+                    await self._stay()
         except APIError as error:
             self._check()  # says more than a broken connection does
             raise ConfigError("turnout demo", None, f"a server answered wrongly: {error}") from None
@@ -181,7 +191,9 @@ class _Demo:
         results = await asyncio.gather(*(one(run) for run in runs.values()))
         solved = {name: right for result in results for name, right in result.items()}
         entries = await self._ledger(lane.name)
-        return report.row(lane.title, report.account(entries, solved, self._catalog), seed, agent.refused)
+        default = policy.load(self._policies / "default.yaml")
+        losses = {job.task.id: report.loss(default, job.profile.step_class) for job in work}
+        return report.row(lane.title, report.account(entries, solved, self._catalog, losses), seed, agent.refused)
 
     async def _ledger(self, lane: str) -> Mapping[str, Any]:
         """Step → entries, of one lane."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from router.catalog import Catalog
+from router.policy import Policy
 
 RESAMPLES = 500
 Z95 = 1.96
@@ -25,6 +26,8 @@ class Done(msgspec.Struct, frozen=True):
     """Simulated."""
     attempts: int
     """Answers that models gave."""
+    loss: float = 0.0
+    """USD that its failure costs; 0 where it succeeded."""
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -38,6 +41,8 @@ class Row(msgspec.Struct, frozen=True):
     success: Interval
     cost_per_success: Interval
     """USD; infinite where nothing succeeded."""
+    cost_with_failures: float
+    """USD of one job, what its failure costs included: what the policy weighs."""
     seconds: Interval
     """Mean of one job, simulated."""
     attempts: float
@@ -46,12 +51,23 @@ class Row(msgspec.Struct, frozen=True):
     """Requests that were answered with an error."""
 
 
+def loss(policy: Policy, step_class: str) -> float:
+    """USD that a wrong result of a step of this class costs by the policy; 0 where it does not say."""
+    known = policy.by_name.get(step_class)
+    said = known.failure_cost if known is not None and known.failure_cost is not None else policy.objective.failure_cost
+    return said or 0.0
+
+
 def account(
-    entries: Mapping[str, Sequence[Mapping[str, Any]]], solved: Mapping[str, bool], catalog: Catalog
+    entries: Mapping[str, Sequence[Mapping[str, Any]]],
+    solved: Mapping[str, bool],
+    catalog: Catalog,
+    losses: Mapping[str, float],
 ) -> list[Done]:
     """One lane's jobs in the order of `solved`, each with all that the ledger has of its steps.
 
     `entries` is the ledger's part for the lane: step → entries; a job's steps are named after it, with `+` and more.
+    `losses`: job → USD that its failure costs.
     """
     spent: dict[str, tuple[float, float, int]] = {}
     for step, attempts in sorted(entries.items()):
@@ -63,7 +79,10 @@ def account(
             seconds += entry["seconds"]
             count += entry["attempt"] > 0
         spent[job] = (cost, seconds, count)
-    return [Done(success, *spent.get(job, (0.0, 0.0, 0))) for job, success in solved.items()]
+    return [
+        Done(success, *spent.get(job, (0.0, 0.0, 0)), loss=0.0 if success else losses[job])
+        for job, success in solved.items()
+    ]
 
 
 def row(title: str, done: Sequence[Done], seed: int, refused: int = 0) -> Row:
@@ -74,6 +93,7 @@ def row(title: str, done: Sequence[Done], seed: int, refused: int = 0) -> Row:
         title,
         wilson(sum(d.success for d in done), n),
         _bootstrap(done, samples, _cost_per_success),
+        sum(d.cost + d.loss for d in done) / n,
         _bootstrap(done, samples, _mean_seconds),
         sum(d.attempts for d in done) / n,
         refused,
@@ -102,7 +122,7 @@ def _bootstrap(done: Sequence[Done], samples: Sequence[Sequence[Done]], measure:
     return Interval(measure(done), values[int(0.025 * len(values))], values[int(0.975 * len(values))])
 
 
-HEAD = ("lane", "success %", "USD per success", "seconds", "attempts", "refused")
+HEAD = ("lane", "success %", "USD per success", "USD per step with failures", "seconds", "attempts", "refused")
 """Column titles of `cells`."""
 
 
@@ -112,6 +132,7 @@ def cells(r: Row) -> tuple[str, ...]:
         r.title,
         _shown(r.success, 100, 1),
         _shown(r.cost_per_success, 1, 5),
+        f"{r.cost_with_failures:.5f}",
         _shown(r.seconds, 1, 1),
         f"{r.attempts:.2f}",
         str(r.refused),
@@ -128,5 +149,6 @@ def compared(ours: Row, other: Row) -> str:
     saved = 1 - ours.cost_per_success.value / other.cost_per_success.value
     points = (ours.success.value - other.success.value) * 100
     faster = other.seconds.value / ours.seconds.value
-    cost = f"{abs(saved):.0%} {'less' if saved >= 0 else 'more'} per success"
-    return f"Against {other.title}: {cost}, {points:+.1f} points of success, {faster:.1f} times as fast."
+    cost = f"{abs(saved):.0%} {'less' if saved >= 0 else 'more'} cost per success"
+    pace = f"{faster:.1f} times as fast" if faster >= 1 else f"{1 / faster:.1f} times as slow"
+    return f"Against {other.title}: {cost}, {points:+.1f} points of success, {pace}."

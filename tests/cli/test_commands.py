@@ -23,7 +23,8 @@ def test_version_and_help() -> None:
 
 
 MISTAKES: list[tuple[list[str], dict[str, str], str]] = [
-    (["serve", "--host", "0.0.0.0"], {}, "no key is set. Set TURNOUT_API_KEYS"),
+    (["serve", "--host", "0.0.0.0"], {}, "--host: 0.0.0.0 can be reached by others and no key is set."),
+    (["serve"], {"TURNOUT_HOST": "0.0.0.0"}, "TURNOUT_HOST: 0.0.0.0 can be reached by others and no key is set."),
     (["serve", "--policies", "/nowhere"], {}, "/nowhere/models.yaml: No such file or directory"),
     (["serve", "--policy", "../etc"], {}, "has no policy '../etc'; there are: "),
     (["serve"], {"TURNOUT_COLOUR": "red"}, "TURNOUT_COLOUR: is not a setting. Settings are: "),
@@ -31,8 +32,8 @@ MISTAKES: list[tuple[list[str], dict[str, str], str]] = [
     (["check", "--catalog", "/nowhere.yaml"], {}, "/nowhere.yaml: No such file or directory"),
     (["explain"], {}, "explain: give either a text or --file"),
     (["explain", "hi", "--hint", "accuracy"], {}, "--hint: 'accuracy' is not name=value"),
-    (["explain", "hi", "--hint", "accuracy=2"], {}, "x-turnout-accuracy must be a number between 0 and 1."),
-    (["explain", "hi", "--hint", "speed=2"], {}, "Unknown hint x-turnout-speed. Hints are: "),
+    (["explain", "hi", "--hint", "accuracy=2"], {}, "turnout.accuracy must be a number between 0 and 1."),
+    (["explain", "hi", "--hint", "speed=2"], {}, "Unknown hint turnout.speed. Hints are: "),
     (["explain", "hi", "--model", "gtp-5"], {}, "The model 'gtp-5' does not exist. Models are: auto, "),
     (["explain", "--file", "/nowhere.json"], {}, "/nowhere.json: No such file or directory"),
     (["models", "list", "--catalog", "/nowhere"], {}, "/nowhere: No such file or directory"),
@@ -109,5 +110,18 @@ def test_explain_in_words_and_in_numbers(command: Command, written: Path) -> Non
         "explain", "--file", "-", "--json", "--model", "qwen3.5-122b", "--policies", str(written), stdin=HELLO
     )
     assert json.loads(pinned.out)["chosen"]["arms"][0].startswith("qwen3.5-122b/")
+    said = json.dumps(json.loads(HELLO) | {"turnout": {"accuracy": 0.9, "retries": 0}})
+    hints = ("--hint", "retries=2", "--hint", "failure-cost=0.5", "--hint", "verify=schema,tools")
+    hinted = command("explain", "--file", "-", "--json", *hints, "--policies", str(written), stdin=said)
+    terms = json.loads(hinted.out)["terms"]
+    assert (terms["accuracy"], terms["max_attempts"], terms["failure_cost"]) == (0.9, 3, 0.5)
     wrong = command("explain", "--file", "-", stdin="{")
     assert (wrong.status, wrong.err) == (2, "turnout: The body is not valid JSON: it ends too early.\n")
+
+
+def test_closed_gates_are_listed(command: Command, written: Path) -> None:
+    """One line for each, below what it means."""
+    done = command("explain", "Hi", "--hint", "license=GPL-3.0-only", "--policies", str(written))
+    first, *gates = done.err.splitlines()
+    assert (done.status, first) == (2, "turnout: No model can take this step:")
+    assert len(gates) == 3 and all(gate.startswith("  ") and ": license: " in gate for gate in gates)

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from router.cli.screen import Screen
+from router.simulate.report import HEAD
 
 
 def test_results_go_to_one_console_and_progress_to_the_other() -> None:
@@ -34,10 +35,12 @@ def test_results_go_to_one_console_and_progress_to_the_other() -> None:
 def test_no_number_is_cut_to_fit_the_screen(width: int) -> None:
     """From 80 columns on every interval of the demo's table is whole, under its number where it does not fit beside."""
     out = io.StringIO()
-    row = ("static cascade, Nemotron then 397B", "88.9 (85.2-91.7)", "0.00648 (0.00506-0.00812)", "21.6 (17.1-26.7)")
-    Screen(Console(file=out, width=width), Console(file=io.StringIO())).table(
-        "360 agent steps", ("lane", "success %", "USD per success", "seconds", "attempts"), [(*row, "1.47")]
+    row = (
+        "static cascade, Nemotron then 397B",
+        *("88.9 (85.2-91.7)", "0.00648 (0.00506-0.00812)", "0.01648", "21.6 (17.1-26.7)", "1.47", "12"),
     )
+    Screen(Console(file=out, width=width), Console(file=io.StringIO())).table("360 agent steps", HEAD, [row])
     shown = out.getvalue()
-    assert all(part in shown.split() for cell in row[1:] for part in cell.split()), shown
+    words = (word for cell in (*row, *HEAD) for word in cell.split())
+    assert all(word in shown.split() for word in words), shown
     assert max(map(len, shown.splitlines())) <= width

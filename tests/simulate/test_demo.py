@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -109,6 +110,31 @@ from router.simulate import demo
 demo.run(catalog=Path(sys.argv[1]), policies=Path(sys.argv[1]).parent, screen=Screen(Console(), Console(stderr=True)),
          environment=os.environ, steps=6, port=int(sys.argv[2]), speed=2_000.0)
 """
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_before_the_table_is_no_success(number: signal.Signals) -> None:
+    """Status 130, so that a script does not go on; no table, no traceback, nothing left running."""
+    port = free_port()
+    arguments = [sys.executable, "-m", "router", "demo", "--exit", "--port", str(port), "--catalog", str(CATALOG)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            limit = time.monotonic() + 20
+            while not _answers(port):  # it is at work
+                assert time.monotonic() < limit
+                time.sleep(0.05)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=15)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "USD per success" not in out and "Traceback" not in out + err
+    listen("127.0.0.1", port).close()  # nobody holds it any more
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -6,11 +6,12 @@ import math
 
 import pytest
 
+from router import policy
 from router.catalog import Catalog
 from router.simulate import report
 from router.simulate.report import Done
 from router.simulate.server import simulated
-from tests.simulate.conftest import NEMOTRON, QWEN
+from tests.simulate.conftest import CATALOG, NEMOTRON, QWEN
 
 
 def test_a_job_pays_for_all_attempts_of_all_its_steps(catalog: Catalog) -> None:
@@ -25,10 +26,12 @@ def test_a_job_pays_for_all_attempts_of_all_its_steps(catalog: Catalog) -> None:
         "tool_use-0001+1": [entry(NEMOTRON, attempt=1)],
         "code-0002": [{"arm": f"{QWEN}/on", "attempt": 0, "prompt_tokens": 0, "output_tokens": 0, "seconds": 0.0}],
     }
-    done = report.account(entries, {"tool_use-0001": True, "code-0002": False, "vision-0003": False}, scene)
+    solved = {"tool_use-0001": True, "code-0002": False, "vision-0003": False}
+    done = report.account(entries, solved, scene, {"tool_use-0001": 0.02, "code-0002": 0.1, "vision-0003": 0.02})
     assert done[0].cost == pytest.approx(2 * (0.085 + 0.20) + 0.29 + 1.20)
     assert (done[0].seconds, done[0].attempts, done[0].success) == (6.0, 3, True)
-    assert done[1:] == [Done(False, 0.0, 0.0, 0), Done(False, 0.0, 0.0, 0)]
+    assert done[0].loss == 0
+    assert done[1:] == [Done(False, 0.0, 0.0, 0, 0.1), Done(False, 0.0, 0.0, 0, 0.02)]
 
 
 @pytest.mark.parametrize(
@@ -69,5 +72,17 @@ def test_rows_are_shown_with_intervals() -> None:
     assert shown["seconds"].startswith("4.0 (")
     assert (shown["lane"], shown["attempts"], shown["refused"]) == ("cheap", "1.50", "3")
     sentence = report.compared(cheap, dear)
-    assert sentence == "Against dear: 70% less per success, -50.0 points of success, 7.5 times as fast."
-    assert "233% more per success, +50.0 points" in report.compared(dear, cheap)
+    assert sentence == "Against dear: 70% less cost per success, -50.0 points of success, 7.5 times as fast."
+    worse = "Against cheap: 233% more cost per success, +50.0 points of success, 7.5 times as slow."
+    assert report.compared(dear, cheap) == worse
+
+
+def test_a_failure_costs_what_the_policy_says() -> None:
+    """By the step's class, or by the objective where the class does not say; counted in beside what was paid."""
+    default = policy.load(CATALOG.parent / "default.yaml")
+    by_class = default.by_name["code"].failure_cost
+    assert by_class is not None and report.loss(default, "code") == by_class
+    assert report.loss(default, "knowledge") == report.loss(default, "no such") == default.objective.failure_cost
+    row = report.row("half", [Done(True, 0.002, 1.0, 1), Done(False, 0.004, 1.0, 1, 0.1)] * 5, 7)
+    assert row.cost_with_failures == pytest.approx((0.002 + 0.104) / 2)
+    assert dict(zip(report.HEAD, report.cells(row), strict=True))["USD per step with failures"] == "0.05300"
