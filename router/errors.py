@@ -3,6 +3,7 @@
 TurnoutError                 status, type, code, param, retry_after
 ├── BadRequest          400  the request cannot be understood or is out of range; names the field
 ├── Unauthorized        401  no key, or a wrong one
+├── Forbidden           403  a keyless server was called under another machine's name
 ├── NotFound            404  unknown model, policy, decision or path
 ├── Conflict            409  it contradicts what the same source said before
 ├── BodyTooLarge        413  the body is over the limit
@@ -60,6 +61,10 @@ class BadRequest(TurnoutError):
 
 class Unauthorized(TurnoutError):
     status, type, code = 401, "authentication_error", "invalid_api_key"
+
+
+class Forbidden(TurnoutError):
+    status, type, code = 403, "permission_error", "forbidden"
 
 
 class NotFound(TurnoutError):

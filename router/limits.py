@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from urllib.parse import urlsplit
 
-from router.errors import RateLimited, Unauthorized
+from router.errors import Forbidden, RateLimited, Unauthorized
+from router.settings import is_loopback
 
 ANONYMOUS = "local"
 """The id of every caller where no keys are set (then only loopback is bound)."""
@@ -21,6 +24,7 @@ class Keys:
     def identify(self, headers: Mapping[str, str]) -> str:
         """The caller's id, a short hash of the key. `headers` have lower-case names. Raises Unauthorized."""
         if not self._known:
+            _only_from_here(headers)
             return ANONYMOUS
         scheme, _, token = headers.get("authorization", "").partition(" ")
         key = token.strip(" \t") if scheme.lower() == "bearer" else headers.get("x-api-key", "")
@@ -53,3 +57,27 @@ class Quota:
                 retry_after=(1.0 - left) * 60.0 / self._most,
             )
         self._left[key_id] = (left - 1.0, now)
+
+
+def _only_from_here(headers: Mapping[str, str]) -> None:
+    """Raises Forbidden where a browser may be speaking for a page from elsewhere.
+
+    A keyless server is bound to loopback, but a page can post to it, or reach it under a name of its own that it has
+    pointed there (DNS rebinding). Such requests name another host, or another origin.
+    """
+    for name, value in (("host", headers.get("host")), ("origin", headers.get("origin"))):
+        if value is not None and not _names_this_machine(value.rpartition("//")[2]):
+            raise Forbidden(
+                f"Without API keys only this machine may call, and the request's {name} is another. "
+                "Call it as 127.0.0.1 or localhost, or set TURNOUT_API_KEYS.",
+                code=f"{name}_not_allowed",
+            )
+
+
+@lru_cache(maxsize=256)
+def _names_this_machine(authority: str) -> bool:
+    """Whether `host` or `host:port` is loopback."""
+    try:
+        return is_loopback(urlsplit(f"//{authority}").hostname or "")
+    except ValueError:
+        return False

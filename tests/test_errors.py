@@ -13,6 +13,7 @@ from router.errors import ConfigError, TurnoutError, UpstreamFault
 TREE: dict[str, tuple[int, str, str]] = {
     "TurnoutError": (500, "server_error", "internal_error"),
     "BadRequest": (400, "invalid_request_error", "invalid_request"),
+    "Forbidden": (403, "permission_error", "forbidden"),
     "Unauthorized": (401, "authentication_error", "invalid_api_key"),
     "NotFound": (404, "invalid_request_error", "not_found"),
     "Conflict": (409, "invalid_request_error", "conflict"),
@@ -99,6 +100,7 @@ def test_every_code_is_in_the_contract() -> None:
         "not_found",
         "conflict",
         "budget_exhausted",
+        "forbidden",
     }  # the classes' own codes, which no place leaves as they are
     missing = {code for code in (classes | given) - always_given if f"`{code}`" not in HTTP}
     assert given and not missing

@@ -54,9 +54,7 @@ async def test_lessons_are_folded_in_later_and_in_order() -> None:
     under_test.change(Change(EVIDENCE))
     assert beliefs.lessons == []
     task = asyncio.create_task(under_test.work())
-    async with asyncio.timeout(2):
-        while len(beliefs.lessons) < 2:
-            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
     task.cancel()
     assert (beliefs.lessons, dropped) == (["heard", "success"], [])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.errors import RateLimited, Unauthorized
+from router.errors import Forbidden, RateLimited, Unauthorized
 from router.limits import ANONYMOUS, Keys, Quota
 
 KEYS = Keys(("sk-one", "schlüssel à"))
@@ -92,3 +92,28 @@ def test_a_quota_is_spent_by_each_key_and_comes_back_with_time() -> None:
         quota.take("one")
     with pytest.raises(RateLimited):
         quota.take("one")
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, None),
+        ({"host": "127.0.0.1:8080"}, None),
+        ({"host": "localhost:8080", "origin": "http://localhost:3000"}, None),
+        ({"host": "[::1]:8080", "origin": "http://127.0.0.1"}, None),
+        ({"host": "turnout.example:8080"}, "host_not_allowed"),
+        ({"host": "127.0.0.1.example"}, "host_not_allowed"),
+        ({"host": "[bad"}, "host_not_allowed"),
+        ({"host": "127.0.0.1", "origin": "https://page.example"}, "origin_not_allowed"),
+        ({"host": "127.0.0.1", "origin": "null"}, "origin_not_allowed"),
+    ],
+)
+def test_without_keys_only_this_machine_may_call(headers: dict[str, str], code: str | None) -> None:
+    """A web page, or a name that was pointed here, is refused; with a key anybody may call from anywhere."""
+    if code is None:
+        assert Keys(()).identify(headers) == ANONYMOUS
+    else:
+        with pytest.raises(Forbidden) as caught:
+            Keys(()).identify(headers)
+        assert (caught.value.status, caught.value.code) == (403, code)
+    assert Keys(("k",)).identify({**headers, "authorization": "Bearer k"}) != ANONYMOUS

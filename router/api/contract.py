@@ -84,6 +84,7 @@ HEADERS = {
 STATUSES = {
     400: "The request is wrong, or no model may take it",
     401: "No key, or a wrong one",
+    403: "A server without keys was called under another machine's name, or by a web page",
     404: "No such model or policy",
     408: "The body stopped arriving",
     413: "The body is too large",

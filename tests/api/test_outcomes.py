@@ -67,7 +67,7 @@ async def counted(proxy: Proxy, metric: str = "turnout_outcomes_total", **labels
 
 async def test_a_verdict_on_a_decision_is_taken_once(yard: Yard) -> None:
     """Told again it returns the same and moves nothing; the contrary of the same source is refused."""
-    proxy = await yard()
+    proxy = await yard(learn="on")
     decision = await asked(proxy)
     before = await version(proxy)
     first = await receipt(proxy, decision_id=decision, success=True)
@@ -86,7 +86,7 @@ async def test_a_verdict_on_a_decision_is_taken_once(yard: Yard) -> None:
 
 async def test_verdicts_move_the_model_that_answered(yard: Yard) -> None:
     """Failures make it look worse, successes better, and others of another family hardly move."""
-    proxy = await yard({"cheap": "good", "dear": "good"})
+    proxy = await yard({"cheap": "good", "dear": "good"}, learn="on")
     at_first = await chances(proxy)
     for _ in range(10):
         decision = await asked(proxy, models="cheap")
