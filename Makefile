@@ -21,7 +21,7 @@ demo: $(READY) ## Route agent traffic between simulated models and compare; ARGS
 test: check ## Run the checks, then every test.
 	@$(BIN)/pytest $(ARGS)
 
-coverage: $(READY) ## Run every test with branch coverage; takes much longer.
+coverage: $(READY) ## Run every test with branch coverage.
 	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(PERCENT) $(ARGS)
 	@$(BIN)/coverage report --include='$(PURE)' --fail-under=$(PURE_PERCENT) > .coverage-pure.txt || { cat .coverage-pure.txt; exit 1; }
 

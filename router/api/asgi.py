@@ -91,7 +91,7 @@ def error_headers(error: TurnoutError, request: str) -> dict[str, str]:
     headers = {"content-type": "application/json", "x-request-id": request}
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after)))
-    if error.status in (408, 413):
+    if error.status in (401, 403, 408, 413):
         headers["connection"] = "close"  # what is left of the body is not read
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"

@@ -139,7 +139,7 @@ def upload(port: int, path: str, length: bool) -> tuple[bytes, int]:
     sent, got = 0, b""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
         try:
-            sock.sendall(f"POST {path} HTTP/1.1\r\nhost: t\r\n{size}\r\n\r\n".encode())
+            sock.sendall(f"POST {path} HTTP/1.1\r\nhost: localhost\r\n{size}\r\n\r\n".encode())
             while sent < TOTAL:
                 sock.sendall(PIECE if length else b"%x\r\n%b\r\n" % (len(PIECE), PIECE))
                 sent += len(PIECE)
@@ -183,7 +183,7 @@ async def test_a_caller_that_leaves_in_mid_upload(yard: Yard) -> None:
     proxy = await yard({"cheap": "good"})
     for path in (CHAT, "/v1/route"):
         _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-        writer.write(f"POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: 100\r\n\r\n{{".encode())
+        writer.write(f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{".encode())
         await writer.drain()
         await asyncio.sleep(0.05)
         writer.close()
@@ -196,7 +196,7 @@ async def test_an_upload_that_stalls_is_given_up(yard: Yard, monkeypatch: pytest
     monkeypatch.setattr("router.api.asgi.BODY_IDLE_S", 0.2)
     proxy = await yard({"cheap": "good"})
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: t\r\ncontent-length: 100\r\n\r\n{{".encode())
+    writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{".encode())
     got = await asyncio.wait_for(reader.read(), 3)
     assert got.startswith(b"HTTP/1.1 408 ") and b'"code":"upload_stalled"' in got
     writer.close()
@@ -215,7 +215,7 @@ async def test_odd_bytes_in_headers(yard: Yard, line: str, param: str) -> None:
     proxy = await yard({"cheap": "good"})
     body = plain()
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    head = f"POST {CHAT} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n{line}\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{line}\r\ncontent-length: {len(body)}\r\n\r\n"
     writer.write(head.encode("latin-1") + body)
     proxy.admitted += 1
     got = await asyncio.wait_for(reader.read(), 3)

@@ -95,7 +95,7 @@ class Proxy:
         """A connection on which a chat request has been sent."""
         body = json.dumps(HELLO | fields).encode()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 24)
-        head = f"POST {CHAT} HTTP/1.1\r\nhost: turnout\r\n{headers}content-length: {len(body)}\r\n\r\n"
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         self.admitted += 1
         return reader, writer
