@@ -215,7 +215,8 @@ async def test_odd_bytes_in_headers(yard: Yard, line: str, param: str) -> None:
     proxy = await yard({"cheap": "good"})
     body = plain()
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{line}\r\ncontent-length: {len(body)}\r\n\r\n"
+    start = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+    head = f"{start}{line}\r\ncontent-length: {len(body)}\r\n\r\n"
     writer.write(head.encode("latin-1") + body)
     proxy.admitted += 1
     got = await asyncio.wait_for(reader.read(), 3)
