@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import tempfile
 
 import pytest
 from hypothesis import settings
+
+# A shell that runs the tests in the background has SIGINT ignored, and what they start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine is no clock, and a failure in CI must be there again at home.
 settings.register_profile("turnout", deadline=None, derandomize="CI" in os.environ, print_blob=True)
