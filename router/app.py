@@ -89,10 +89,14 @@ def create_app(
     upstream = upstream or _upstreams(library.current, settings)
     store = store or MemoryStore(ttl=settings.step_ttl)
 
+    def failed(consumer: str) -> None:
+        metrics.observer_errors.labels(consumer).inc()
+
     learner = Learner(
         lambda: library.current.beliefs,
         library.believe,
         metrics.lessons_dropped.inc,
+        lambda: failed("beliefs"),
         all_of_it=settings.learn == "on",
     )
     journal = journals.opened(
@@ -101,9 +105,6 @@ def create_app(
         dropped=metrics.journal_dropped.inc,
         degraded=metrics.journal_degraded.set,
     )
-
-    def failed(consumer: str) -> None:
-        metrics.observer_errors.labels(consumer).inc()
 
     told: dict[str, Callable[[Outcome], None]] = {
         "beliefs": learner.outcome,

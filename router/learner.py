@@ -8,6 +8,7 @@ load that brings more than that, some of what steps say of themselves goes unhea
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from router.beliefs import Beliefs
 from router.outcome import Outcome
 from router.verdicts import Change
 
+LOG = logging.getLogger("turnout")
 SHARE = 0.1
 """Of one processor, at most, for as long as lessons are waiting."""
 CAPACITY = 4096
@@ -30,11 +32,14 @@ class Learner:
         current: Callable[[], Beliefs],
         believe: Callable[[Beliefs], None],
         dropped: Callable[[], None],
+        failed: Callable[[], None],
         *,
         all_of_it: bool,
     ) -> None:
-        """`all_of_it`: off, only input tokens are counted better. `dropped` is called for each lesson lost."""
-        self._current, self._believe, self._dropped, self._all = current, believe, dropped, all_of_it
+        """`all_of_it`: off, only input tokens are counted better. `dropped` is called for each lesson lost, and
+        `failed` for each that could not be learned."""
+        self._current, self._believe, self._dropped, self._failed = current, believe, dropped, failed
+        self._all = all_of_it
         self._waiting: deque[Outcome | Change] = deque()
         self._wake = asyncio.Event()
 
@@ -76,8 +81,14 @@ class Learner:
         self._wake.set()
 
     def _fold(self, lesson: Outcome | Change) -> None:
+        try:
+            self._believe(self._after(lesson))
+        except Exception:  # one lesson that cannot be learned must not end all learning
+            LOG.exception("a lesson could not be learned")
+            self._failed()
+
+    def _after(self, lesson: Outcome | Change) -> Beliefs:
         beliefs = self._current()
         if isinstance(lesson, Change):
-            self._believe(beliefs.learn(lesson.said, lesson.earlier))
-        else:
-            self._believe(beliefs.heard(lesson) if self._all else beliefs.counted(lesson))
+            return beliefs.learn(lesson.said, lesson.earlier)
+        return beliefs.heard(lesson) if self._all else beliefs.counted(lesson)

@@ -43,7 +43,9 @@ class Heard:
 
 def taught(beliefs: Any, *, all_of_it: bool = True) -> tuple[Learner, list[int]]:
     dropped: list[int] = []
-    return Learner(lambda: beliefs, lambda _: None, lambda: dropped.append(1), all_of_it=all_of_it), dropped
+    return Learner(
+        lambda: beliefs, lambda _: None, lambda: dropped.append(1), lambda: None, all_of_it=all_of_it
+    ), dropped
 
 
 async def test_lessons_are_folded_in_later_and_in_order() -> None:
@@ -97,3 +99,27 @@ async def test_learning_takes_its_share_and_no_more(monkeypatch: pytest.MonkeyPa
     await asyncio.sleep(0.5)
     task.cancel()
     assert 1 <= len(beliefs.lessons) <= 20  # 10 at a tenth of the time, 100 without rest
+
+
+async def test_a_lesson_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged and counted, and the next one is learned."""
+
+    class Stubborn(Heard):
+        def heard(self, outcome: Outcome) -> Heard:
+            raise ZeroDivisionError
+
+    beliefs, failures = Stubborn(), [0]
+
+    def failed() -> None:
+        failures[0] += 1
+
+    current: Any = lambda: beliefs  # noqa: E731
+    under_test = Learner(current, lambda _: None, lambda: None, failed, all_of_it=True)
+    under_test.outcome(OUTCOME)
+    under_test.change(Change(EVIDENCE))
+    task = asyncio.create_task(under_test.work())
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    task.cancel()
+    assert (beliefs.lessons, failures) == (["success"], [1])
+    assert "could not be learned" in caplog.text
