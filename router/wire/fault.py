@@ -21,12 +21,13 @@ CALLERS = frozenset({400, 413, 422})
 _TOO_LONG = (
     r"context.{0,20}(length|window|size)|maximum context|context_length_exceeded|too many (input )?tokens"
     r"|prompt is too long"
-    r"|input length|(input|prompt|tokens).{0,60}exceed|exceed.{0,60}tokens|tokens.{0,20}too (large|many)"
+    r"|input length|(input|prompt|tokens).{0,60}exceed|exceed.{0,60}tokens"
 )
 OVERFLOW = re.compile(_TOO_LONG, re.IGNORECASE)
 """A 400 in these words says that the input is too long for the context."""
 ELSEWHERE = re.compile(
-    _TOO_LONG + r"|multimodal|multi-modal|(image|vision|audio|modalit).{0,60}\b(not\b|un(?!able)|at most|limit)"
+    _TOO_LONG + r"|tokens.{0,20}too (large|many)"
+    r"|multimodal|multi-modal|(image|vision|audio|modalit).{0,60}\b(not\b|un(?!able)|at most|limit)"
     r"|at most [0-9]+ image|\b(not|un(?!able)\w+)\b.{0,40}(image|vision|modalit)"
     r"|not support|unsupported|unrecognized (request )?(argument|parameter)|unknown (argument|parameter|field)"
     r"|extra (inputs|fields|keys) (are )?not (permitted|allowed)|extra_forbidden",
