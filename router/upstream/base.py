@@ -9,6 +9,7 @@ import msgspec
 
 from router.catalog import Deployment
 from router.errors import UpstreamFault
+from router.upstream.inflate import Inflater
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -49,6 +50,47 @@ class Reply(Protocol):
     async def close(self) -> None:
         """Lets go of the connection: kept for reuse if the body was read to its end, closed otherwise. Never raises."""
         ...
+
+
+class Pieces:
+    """What replies whose body comes in pieces share: reading it whole within a limit, and undoing compression."""
+
+    __slots__ = ("_encoding",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._encoding = headers.get("content-encoding", "identity")
+
+    async def read(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for piece in self.chunks():
+            size += len(piece)
+            if size > limit:
+                await self.close()
+                raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
+            parts.append(piece)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        raw = self._raw()
+        return raw if self._encoding == "identity" else self._inflated(raw)
+
+    def _raw(self) -> AsyncIterator[bytes]:
+        """The body as it is on the wire. Closes the reply however it ends."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+    async def _inflated(self, raw: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            inflater = Inflater(self._encoding)
+            async for data in raw:
+                for piece in inflater.feed(data):
+                    yield piece
+            inflater.finish()
+        finally:
+            await self.close()
 
 
 class Upstream(Protocol):

@@ -16,7 +16,7 @@ import msgspec
 from router.catalog import Deployment
 from router.errors import UpstreamFault
 from router.upstream import connection, translated
-from router.upstream.base import Call, Ready, Reply
+from router.upstream.base import Call, Pieces, Ready, Reply
 from router.upstream.connection import LINK, Link
 
 FIELDS = frozenset(
@@ -161,7 +161,7 @@ class LiteLLMUpstream:
         return Ready(status, headers, translated.refusal(status, WORDS_AROUND.sub("", str(error)), code))
 
 
-class _Stream:
+class _Stream(Pieces):
     status = 200
     headers: Mapping[str, str] = {"content-type": "text/event-stream"}
 
@@ -171,23 +171,9 @@ class _Stream:
         self._upstream, self._stream, self._link = upstream, stream, link
         self._model, self._idle_s, self._show_usage = model, idle_s, show_usage
         self._whole = False
-        self._chunks = self._translated()
+        super().__init__(self.headers)
 
-    async def read(self, limit: int) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for piece in self._chunks:
-            parts.append(piece)
-            size += len(piece)
-            if size > limit:
-                await self.close()
-                raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
-        return b"".join(parts)
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        return self._chunks
-
-    async def _translated(self) -> AsyncIterator[bytes]:
+    async def _raw(self) -> AsyncIterator[bytes]:
         try:
             while True:
                 async with asyncio.timeout(self._idle_s):

@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 from router import __version__
 from router.catalog import Deployment
 from router.errors import UpstreamFault
-from router.upstream.base import Call, Reply
-from router.upstream.inflate import Inflater
+from router.upstream.base import Call, Pieces, Reply
 from router.upstream.link import Link
 
 KEEPALIVE_S = 30.0
@@ -146,45 +145,20 @@ class NativeUpstream:
         return route
 
 
-class _Reply:
-    __slots__ = ("_encoding", "_exchange", "_link", "headers", "status")
+class _Reply(Pieces):
+    __slots__ = ("_exchange", "_link", "headers", "status")
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._exchange = link.exchanges  # once it is given back, the link is somebody else's
         self.status = link.status
         self.headers: Mapping[str, str] = link.headers
-        self._encoding = link.headers.get("content-encoding", "identity")
-
-    async def read(self, limit: int) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for piece in self.chunks():
-            size += len(piece)
-            if size > limit:
-                await self.close()
-                raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
-            parts.append(piece)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        raw = self._raw()
-        return raw if self._encoding == "identity" else self._inflated(raw)
+        super().__init__(self.headers)
 
     async def _raw(self) -> AsyncIterator[bytes]:
         try:
             while self._link.exchanges == self._exchange and (data := await self._link.next()):
                 yield data
-        finally:
-            await self.close()
-
-    async def _inflated(self, raw: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        try:
-            inflater = Inflater(self._encoding)
-            async for data in raw:
-                for piece in inflater.feed(data):
-                    yield piece
-            inflater.finish()
         finally:
             await self.close()
 

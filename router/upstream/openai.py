@@ -20,9 +20,8 @@ from router import __version__
 from router.catalog import Deployment
 from router.errors import UpstreamFault
 from router.upstream import connection
-from router.upstream.base import Call, Reply
+from router.upstream.base import Call, Pieces, Reply
 from router.upstream.connection import LINK, BrokenHTTP, Link
-from router.upstream.inflate import Inflater
 
 STALE_S = 1.0
 """Seconds in which an idle connection that the upstream had closed shows itself: one round trip, with room."""
@@ -138,8 +137,8 @@ class OpenAIUpstream:
         return route
 
 
-class _Reply:
-    __slots__ = ("_closed", "_encoding", "_link", "_response", "headers", "status")
+class _Reply(Pieces):
+    __slots__ = ("_closed", "_link", "_response", "headers", "status")
 
     def __init__(self, response: aiohttp.ClientResponse, link: Link) -> None:
         self._response, self._link = response, link
@@ -151,22 +150,7 @@ class _Reply:
                 self._closed.add_done_callback(self._lost)
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
-        self._encoding = self.headers.get("content-encoding", "identity")
-
-    async def read(self, limit: int) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for piece in self.chunks():
-            size += len(piece)
-            if size > limit:
-                self._cut()
-                raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
-            parts.append(piece)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        raw = self._raw()
-        return raw if self._encoding == "identity" else self._inflated(raw)
+        super().__init__(self.headers)
 
     async def _raw(self) -> AsyncIterator[bytes]:
         """What the socket has, whole reads at a time. aiohttp stops reading it while nobody takes what is there."""
@@ -185,16 +169,6 @@ class _Reply:
         if not content.is_eof() and content.exception() is None:
             content.set_exception(BrokenHTTP())
         closed.exception()  # seen; without this asyncio would complain of it
-
-    async def _inflated(self, raw: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        try:
-            inflater = Inflater(self._encoding)
-            async for data in raw:
-                for piece in inflater.feed(data):
-                    yield piece
-            inflater.finish()
-        finally:
-            self._cut()
 
     async def close(self) -> None:
         self._cut()
