@@ -38,7 +38,6 @@ from router.pipeline import Pipeline
 from router.settings import Settings
 from router.store.base import Store
 from router.store.memory import MemoryStore
-from router.upstream import ByProvider, NativeUpstream, OpenAIUpstream
 from router.upstream.base import Upstream
 from router.verdicts import Judgement
 
@@ -86,7 +85,7 @@ def create_app(
             LOG.warning("%s is left out: %s is not set", deployment, variable)
 
     library = Library(settings, loaded=loaded, refused=metrics.config_errors.inc)
-    upstream = upstream or _upstreams(library.current, settings)
+    upstream = upstream or loader.upstreams(library.current.deployments(), settings)
     store = store or MemoryStore(ttl=settings.step_ttl)
 
     def failed(consumer: str) -> None:
@@ -143,13 +142,6 @@ def create_app(
         journal,
     )
     return Turnout(ChatRoute(pipeline, keys, settings), rest, library)
-
-
-def _upstreams(config: Config, settings: Settings) -> Upstream:
-    deployments = [d for m in config.catalog.models.values() for d in m.deployments]
-    translated = loader.litellm_upstream(settings.environment) if any(d.litellm_provider for d in deployments) else None
-    client = OpenAIUpstream if settings.client == "aiohttp" else NativeUpstream
-    return ByProvider(client(settings.environment), translated)
 
 
 def _exposition(metrics: Metrics, library: Library, health: Health, inflight: Counter[str]) -> bytes:

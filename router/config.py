@@ -13,7 +13,7 @@ from router import catalog as catalogs
 from router import policy as policies
 from router import yaml_file
 from router.beliefs import Beliefs
-from router.catalog import Catalog
+from router.catalog import Catalog, Deployment
 from router.errors import ConfigError
 from router.policy import POLICY_NAME, Policy
 from router.settings import Settings
@@ -31,6 +31,9 @@ class Config(msgspec.Struct, frozen=True):
     """Policy → digest of its file's bytes: 12 hexadecimal digits."""
     stamp: tuple[tuple[str, int, int], ...] = ()
     """Path, mtime and size of every file read, to see a change."""
+
+    def deployments(self) -> list[Deployment]:
+        return [d for m in self.catalog.models.values() for d in m.deployments]
 
 
 def load(settings: Settings, *, without_keys: bool = False) -> Config:

@@ -6,14 +6,17 @@ import importlib
 import importlib.util
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.errors import ConfigError
 
 if TYPE_CHECKING:
+    from router.deployment import Deployment
+    from router.settings import Settings
     from router.upstream import LiteLLMUpstream
+    from router.upstream.base import Upstream
 
 LITELLM_ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file from the working folder
@@ -59,6 +62,17 @@ def litellm_upstream(keys: Mapping[str, str]) -> LiteLLMUpstream:
     """The client for deployments with a `litellm_provider`; `keys` is the environment. Loads litellm."""
     upstream: type[LiteLLMUpstream] = importlib.import_module("router.upstream").LiteLLMUpstream
     return upstream(keys, load_litellm())
+
+
+def upstreams(deployments: Iterable[Deployment], settings: Settings) -> Upstream:
+    """The client for `deployments`, each by its own way. Loads litellm where one of them wants it."""
+    room = importlib.import_module("router.upstream")
+    foreign = any(d.litellm_provider for d in deployments)
+    direct = room.OpenAIUpstream if settings.client == "aiohttp" else room.NativeUpstream
+    made: Upstream = room.ByProvider(
+        direct(settings.environment), litellm_upstream(settings.environment) if foreign else None
+    )
+    return made
 
 
 def duckdb() -> Any:

@@ -29,7 +29,6 @@ from router.learning.replay import Way
 from router.learning.trace import Step
 from router.learning.walk import Judge as Verdict
 from router.settings import Settings, from_environment
-from router.upstream import ByProvider, OpenAIUpstream
 
 OUT, ERR = show.terminal(), show.terminal(stderr=True)
 
@@ -105,9 +104,7 @@ async def _run(
     ledger: Ledger,
     wish: Wish,
 ) -> Summary:
-    foreign = any(p.deployment.litellm_provider for p in where)
-    translated = loader.litellm_upstream(here.environment) if foreign else None
-    upstream = ByProvider(OpenAIUpstream(here.environment), translated)
+    upstream = loader.upstreams((p.deployment for p in where), here)
     total = len(tasks) * len(where) * wish.limits.attempts
     try:
         with progress(ERR, ["answers"], total) as bars:

@@ -123,12 +123,15 @@ class Runner:
     async def run(self, tasks: Sequence[Task], where: Sequence[Place]) -> Summary:
         """Everything that the ledger has not yet, task by task. Raises ConfigError where the judge cannot be run."""
         work = self._work(tasks, where)
+        failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._limits.concurrency):
                     group.create_task(self._worker(work))
         except* ConfigError as wrong:
-            raise wrong.exceptions[0] from None
+            failure = wrong.exceptions[0]
+        if failure is not None:
+            raise failure  # here, since what is raised in there may come out in a group again
         self.summary.spent = self._purse.spent
         return self.summary
 
