@@ -10,7 +10,7 @@ PURE := router/hints.py,router/catalog.py,router/deployment.py,router/policy.py,
 PURE_PERCENT := $(if $(filter on,$(GATE)),100,0)
 PERCENT := $(if $(filter on,$(GATE)),95,0)
 
-.PHONY: help demo test coverage check bench format lock clean
+.PHONY: help demo test check bench format lock clean
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,10 +18,7 @@ help: ## Say what each target does.
 demo: $(READY) ## Route agent traffic between simulated models and compare; ARGS=--exit ends it.
 	@$(BIN)/turnout demo $(ARGS)
 
-test: check ## Run the checks, then every test.
-	@$(BIN)/pytest $(ARGS)
-
-coverage: $(READY) ## Run every test with branch coverage.
+test: check ## Run the checks, then every test with coverage.
 	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(PERCENT) $(ARGS)
 	@$(BIN)/coverage report --include='$(PURE)' --fail-under=$(PURE_PERCENT) > .coverage-pure.txt || { cat .coverage-pure.txt; exit 1; }
 
