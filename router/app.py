@@ -120,7 +120,7 @@ def create_app(
         failed,
         observers={**told, **(observers or {})},
         listeners={**judged, **(listeners or {})},
-        learners={"beliefs": learner.change},
+        learners={"beliefs": learner.change} if settings.learn == "on" else {},
     )
     pipeline = Pipeline(
         config=library.get,

@@ -27,6 +27,7 @@ class Feedback:
         self._observers = Observers(observers or {}, failed)
         self._listeners = Observers(listeners or {}, failed)
         self._learners = Observers(learners or {}, failed)
+        self._learns = bool(learners)
 
     async def finished(self, outcome: Outcome) -> None:
         """Takes the one outcome of a step."""
@@ -38,5 +39,5 @@ class Feedback:
         for change in changes:
             for judgement in change.judgements:
                 self._listeners.tell(judgement)
-            if change.moves:
+            if self._learns and change.moves:
                 self._learners.tell(change)

@@ -49,8 +49,6 @@ class Learner:
 
     def change(self, change: Change) -> None:
         """What is known of a step's success. Somebody's verdict is learned at once, and all that came before it."""
-        if not self._all:
-            return
         if change.judgements:
             self.catch_up()
             self._fold(change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -27,13 +28,22 @@ class Judgement(NamedTuple):
     verdict: Verdict
 
 
-class Change(msgspec.Struct, frozen=True):
-    """What is known of one step now, and what of that is new."""
+class Change(msgspec.Struct, frozen=True, dict=True):
+    """What is known of one step now, and what of that is new. Evidence is made of it only where somebody learns."""
 
-    said: Evidence
-    earlier: Evidence | None = None
-    """What had been said of the step before; None: nothing."""
+    after: Case
+    before: Case = ()
     judgements: tuple[Judgement, ...] = ()
+
+    @cached_property
+    def said(self) -> Evidence:
+        return evidence(self.after)
+
+    @cached_property
+    def earlier(self) -> Evidence | None:
+        """What had been said of the step before; None: nothing."""
+        found = evidence(self.before) if self.before else None
+        return found if found and speaks(found) else None
 
     @property
     def moves(self) -> bool:
@@ -190,5 +200,4 @@ def _replaced(case: Case, i: int, verdict: Verdict) -> Case:
 
 
 def _change(before: Case, after: Case, judgements: Sequence[Judgement]) -> Change:
-    earlier = evidence(before) if before else None
-    return Change(evidence(after), earlier if earlier and speaks(earlier) else None, tuple(judgements))
+    return Change(after, before, tuple(judgements))

@@ -10,11 +10,11 @@ import pytest
 
 from router import learner
 from router.learner import CAPACITY, Learner
-from router.outcome import Evidence, Outcome, Trial
+from router.outcome import Evidence, Outcome
 from router.verdicts import Change
+from tests.decided import decided
 
 OUTCOME = Outcome("dec_1", "key", "default", "chat", False, 1.0, 0.0, 200, "returned")
-EVIDENCE = Evidence("chat", (Trial("m/off", success=1.0),))
 
 
 class Heard:
@@ -53,7 +53,7 @@ async def test_lessons_are_folded_in_later_and_in_order() -> None:
     beliefs = Heard()
     under_test, dropped = taught(beliefs)
     under_test.outcome(OUTCOME)
-    under_test.change(Change(EVIDENCE))
+    under_test.change(Change((decided(),)))
     assert beliefs.lessons == []
     task = asyncio.create_task(under_test.work())
     await asyncio.sleep(0.05)
@@ -66,7 +66,7 @@ async def test_a_verdict_is_learned_at_once() -> None:
     beliefs = Heard()
     under_test, _ = taught(beliefs)
     under_test.outcome(OUTCOME)
-    under_test.change(Change(EVIDENCE, None, (object(),)))  # type: ignore[arg-type]
+    under_test.change(Change((decided(),), (), (object(),)))  # type: ignore[arg-type]
     assert beliefs.lessons == ["heard", "success"]
 
 
@@ -83,7 +83,6 @@ async def test_without_learning_only_tokens_are_counted() -> None:
     beliefs = Heard()
     under_test, _ = taught(beliefs, all_of_it=False)
     under_test.outcome(OUTCOME)
-    under_test.change(Change(EVIDENCE))
     under_test.catch_up()
     assert beliefs.lessons == ["counted"]
 
@@ -116,7 +115,7 @@ async def test_a_lesson_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture
     current: Any = lambda: beliefs  # noqa: E731
     under_test = Learner(current, lambda _: None, lambda: None, failed, all_of_it=True)
     under_test.outcome(OUTCOME)
-    under_test.change(Change(EVIDENCE))
+    under_test.change(Change((decided(),)))
     task = asyncio.create_task(under_test.work())
     await asyncio.sleep(0.05)
     assert not task.done()
