@@ -15,8 +15,9 @@ from router.errors import ConfigError
 if TYPE_CHECKING:
     from router.deployment import Deployment
     from router.settings import Settings
-    from router.upstream import LiteLLMUpstream
     from router.upstream.base import Upstream
+    from router.upstream.litellm import LiteLLMUpstream
+    from router.upstream.openai import OpenAIUpstream
 
 LITELLM_ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file from the working folder
@@ -60,18 +61,23 @@ def load_litellm() -> Any:
 
 def litellm_upstream(keys: Mapping[str, str]) -> LiteLLMUpstream:
     """The client for deployments with a `litellm_provider`; `keys` is the environment. Loads litellm."""
-    upstream: type[LiteLLMUpstream] = importlib.import_module("router.upstream").LiteLLMUpstream
+    upstream: type[LiteLLMUpstream] = importlib.import_module("router.upstream.litellm").LiteLLMUpstream
     return upstream(keys, load_litellm())
+
+
+def aiohttp_upstream(keys: Mapping[str, str]) -> OpenAIUpstream:
+    """The client that can also list what an endpoint serves. Loads aiohttp: 9 MB that a server does without."""
+    upstream: type[OpenAIUpstream] = importlib.import_module("router.upstream.openai").OpenAIUpstream
+    return upstream(keys)
 
 
 def upstreams(deployments: Iterable[Deployment], settings: Settings) -> Upstream:
     """The client for `deployments`, each by its own way. Loads litellm where one of them wants it."""
-    room = importlib.import_module("router.upstream")
+    keys = settings.environment
     foreign = any(d.litellm_provider for d in deployments)
-    direct = room.OpenAIUpstream if settings.client == "aiohttp" else room.NativeUpstream
-    made: Upstream = room.ByProvider(
-        direct(settings.environment), litellm_upstream(settings.environment) if foreign else None
-    )
+    room = importlib.import_module("router.upstream")
+    direct = aiohttp_upstream(keys) if settings.client == "aiohttp" else room.NativeUpstream(keys)
+    made: Upstream = room.ByProvider(direct, litellm_upstream(keys) if foreign else None)
     return made
 
 

@@ -320,7 +320,7 @@ def test_the_watch_sees(act: str, tmp_path: Path) -> None:
     run(f"{WATCH}\nsys.path.insert(0, ours)\nimport busy\n{seen}", tmp_path)
 
 
-HEAVY = {"duckdb", "litellm", "matplotlib", "openai", "opentelemetry.sdk", "redis"}
+HEAVY = {"aiohttp", "duckdb", "litellm", "matplotlib", "openai", "opentelemetry.sdk", "redis"}
 
 
 def test_the_command_starts_light() -> None:

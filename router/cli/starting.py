@@ -13,13 +13,12 @@ import typer
 from rich.console import Console
 
 from router import catalog as catalogs
-from router import onboard, probe
+from router import loader, onboard, probe
 from router.catalog import Catalog
 from router.cli import show
 from router.errors import ConfigError
 from router.onboard import PROVIDERS, Chosen, Dialect
 from router.settings import shipped_dir
-from router.upstream import OpenAIUpstream
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -113,7 +112,7 @@ def _tried(console: Console, chosen: tuple[Chosen, ...], environment: Mapping[st
         )
 
     async def try_all() -> tuple[probe.Probe, ...]:
-        upstream = OpenAIUpstream(environment)
+        upstream = loader.aiohttp_upstream(environment)
         try:
             return await probe.probe(upstream, chosen, ids=upstream.ids)
         finally:

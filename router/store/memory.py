@@ -82,7 +82,7 @@ class MemoryStore:
     """The default store. Forgets the least recently used beyond `capacity`, and anything older than `ttl` seconds."""
 
     def __init__(
-        self, *, capacity: int = 50_000, ttl: float = 86_400.0, clock: Callable[[], float] = time.monotonic
+        self, *, capacity: int = 40_000, ttl: float = 86_400.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._steps: OrderedDict[tuple[str, str], _Step] = OrderedDict()
         self._runs: OrderedDict[tuple[str, str], _Run] = OrderedDict()

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import uvloop
 
-from router.upstream import NativeUpstream, OpenAIUpstream
+from router.upstream import NativeUpstream
+from router.upstream.openai import OpenAIUpstream
 from tests.faulty import Faulty
 
 

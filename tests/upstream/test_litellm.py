@@ -13,8 +13,8 @@ import pytest
 from router.deployment import Deployment, Prices
 from router.errors import CallerFault, TurnoutError, UpstreamFault
 from router.loader import LITELLM_ENVIRONMENT, load_litellm
-from router.upstream import LiteLLMUpstream
 from router.upstream.base import Call
+from router.upstream.litellm import LiteLLMUpstream
 from router.wire import fault as wire_fault
 from tests.faulty import Faulty, closed_url
 from tests.upstream.messages_server import CONTENT, ERRORS, MessagesServer, serving

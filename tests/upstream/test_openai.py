@@ -8,8 +8,9 @@ import pytest
 
 from router import __version__
 from router.errors import UpstreamFault
-from router.upstream import OpenAIUpstream, openai
+from router.upstream import openai
 from router.upstream.base import Call
+from router.upstream.openai import OpenAIUpstream
 from tests import answers
 from tests.faulty import Faulty, closed_url
 from tests.upstream.calls import MB, call, deployed, gathered

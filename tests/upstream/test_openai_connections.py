@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from router.errors import UpstreamFault
-from router.upstream import OpenAIUpstream, native, openai
+from router.upstream import native, openai
 from router.upstream.base import Call
+from router.upstream.openai import OpenAIUpstream
 from tests import answers
 from tests.faulty import Faulty
 from tests.upstream.calls import MB, call, deployed, gathered

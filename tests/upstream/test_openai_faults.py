@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import UpstreamFault
-from router.upstream import OpenAIUpstream
+from router.upstream.openai import OpenAIUpstream
 from tests import answers
 from tests.faulty import Faulty, closed_url
 from tests.upstream.calls import MB, call, gathered, quiet, self_signed
