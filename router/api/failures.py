@@ -1,0 +1,51 @@
+"""What FastAPI's side answers where something goes wrong: OpenAI's error shape for everything."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from router.api.asgi import UNFORESEEN, Gone, error_headers, method_not_allowed, request_id
+from router.api.paths import nowhere
+from router.errors import BadRequest, TurnoutError
+
+LOG = logging.getLogger("turnout")
+
+
+def answer_in_shape(app: FastAPI) -> None:
+    """Has `app` answer whatever goes wrong outside the hot routes in OpenAI's shape."""
+
+    def shaped(request: Request, error: TurnoutError, more: Mapping[str, str] | None = None) -> Response:
+        headers = error_headers(error, request_id(request.headers)) | dict(more or {})
+        return Response(msgspec.json.encode(error.body()), error.status, headers)
+
+    @app.exception_handler(TurnoutError)
+    def told(request: Request, error: TurnoutError) -> Response:
+        return shaped(request, error)
+
+    @app.exception_handler(Gone)
+    def gone(request: Request, error: Gone) -> Response:
+        return Response(status_code=499)  # nobody reads it
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        first: dict[str, Any] = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return shaped(request, BadRequest(f"{where}: {first['msg']}", param=where))
+
+    @app.exception_handler(HTTPException)
+    def other(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            return shaped(request, method_not_allowed(request.url.path, request.method), error.headers)
+        return shaped(request, nowhere(request.url.path, error.status_code))
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> Response:
+        LOG.error("unforeseen failure", exc_info=error)
+        return shaped(request, TurnoutError(UNFORESEEN))
