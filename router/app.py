@@ -16,8 +16,8 @@ from router import __version__, loader
 from router import journal as journals
 from router.api import contract, explain, failures, models, outcomes, service
 from router.api.asgi import Receive, Scope, Send
-from router.api.chat import ChatRoute
-from router.api.contract import CHAT
+from router.api.dialect import Chat, Dialect
+from router.api.route import StepRoute
 from router.attempts import Tools
 from router.chronicle import Chronicle
 from router.config import Config
@@ -42,15 +42,13 @@ LOG = logging.getLogger("turnout")
 class Turnout:
     """The ASGI application: hot routes raw, the rest through FastAPI."""
 
-    def __init__(self, chat: ChatRoute, rest: FastAPI, library: Library) -> None:
-        self._chat, self._rest = chat, rest
+    def __init__(self, steps: Mapping[str, StepRoute], rest: FastAPI, library: Library) -> None:
+        self._steps, self._rest = steps, rest
         self.library = library
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == CHAT:
-            await self._chat(scope, receive, send)
-        else:
-            await self._rest(scope, receive, send)
+        step = self._steps.get(scope["path"]) if scope["type"] == "http" else None
+        await (step or self._rest)(scope, receive, send)
 
 
 def create_app(
@@ -113,7 +111,9 @@ def create_app(
     parts = Parts(
         settings, metrics, library, tools, store, learner, journal, feedback, pipeline, Keys(settings.api_keys)
     )
-    return Turnout(ChatRoute(pipeline, parts.keys, settings), _rest(parts), library)
+    dialects: tuple[Dialect, ...] = (Chat(),)
+    steps = {dialect.path: StepRoute(dialect, pipeline, parts.keys, settings) for dialect in dialects}
+    return Turnout(steps, _rest(parts), library)
 
 
 def _loaded(config: Config, metrics: Metrics) -> None:

@@ -15,7 +15,7 @@ from router.record import Incoming, Record
 from router.sink import Sink
 from router.store.base import Store
 from router.terms import Terms, resolve, target
-from router.wire import ask, chat
+from router.wire import ask
 
 
 class Pipeline:
@@ -28,7 +28,7 @@ class Pipeline:
     async def decide(self, incoming: Incoming, record: Record) -> tuple[step.StepRequest, Terms, Decision]:
         """Parse, recall, read the facts, resolve the terms, plan. Sends nothing. Raises TurnoutError."""
         config = self._config()
-        request = chat.parse(incoming.body)
+        request = incoming.step()
         name, hints = ask.read(request, incoming.headers)
         record.identify(request, hints)
         wanted = target(name, config.policies, config.default, config.catalog)

@@ -17,6 +17,7 @@ from router.plan import Decision
 from router.step import Facts, StepRequest
 from router.step.excerpt import excerpt
 from router.terms import Terms
+from router.wire import chat
 
 
 def token() -> str:
@@ -51,6 +52,14 @@ class Incoming(msgspec.Struct, frozen=True):
     """Names in lower case."""
     key_id: str
     request_id: str
+    fault: TurnoutError | None = None
+    """What is wrong with it, where its dialect could not read it."""
+
+    def step(self) -> StepRequest:
+        """The body read. Raises TurnoutError."""
+        if self.fault is not None:
+            raise self.fault
+        return chat.parse(self.body)
 
 
 class Record:

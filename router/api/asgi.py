@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from router.api.dialect import Dialect
 from router.attempts import Answered, Walk
 from router.errors import BadRequest, BodyTooLarge, TurnoutError
 from router.hints import HEADER, IDENT, TWICE
@@ -98,20 +99,23 @@ def error_headers(error: TurnoutError, request: str) -> dict[str, str]:
     return headers
 
 
-async def send_error(send: Send, error: TurnoutError, request: str, more: Headers | None = None) -> None:
-    """A whole response in OpenAI's error shape."""
-    body = msgspec.json.encode(error.body())
+async def send_error(
+    send: Send, error: TurnoutError, request: str, dialect: Dialect, more: Headers | None = None
+) -> None:
+    """A whole response in the dialect's error shape."""
+    failure = dialect.failure(error, request)
+    body = msgspec.json.encode(failure.body)
     headers: Headers = [(name.encode(), value.encode()) for name, value in error_headers(error, request).items()]
-    headers += [*(more or []), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    headers += [*dialect.headers(request), *(more or []), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 class ResponseSink:
     """Renders one step's answer onto one ASGI response."""
 
-    def __init__(self, send: Send, request: str, wait: float) -> None:
-        self._send, self._request = send, request
+    def __init__(self, send: Send, request: str, wait: float, dialect: Dialect) -> None:
+        self._send, self._request, self._dialect = send, request, dialect
         self._record: Record | None = None
         self._walk: Walk | None = None
         self._opened = False
@@ -124,21 +128,18 @@ class ResponseSink:
         self._record, self._walk = record, walk
 
     async def answer(self, got: Answered) -> None:
-        assert self._record is not None and self._walk is not None
+        assert self._record is not None
         if self._record.stream:
             await self.open(b"")
             await self._last(_with_comment(got.body, self._summary()))
-            return
-        headers: Headers = [JSON_TYPE, (b"content-length", str(len(got.body)).encode())]
-        headers += self._about(done=True)
-        self.committed = self.ended = True
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": got.body})
+        else:
+            await self._whole(got.body)
 
     async def open(self, head: bytes) -> None:
         if not self._opened:
             self._opened = True
-            headers: Headers = [STREAM_TYPE, *NO_BUFFER, *self._about(done=False)]
+            headers: Headers = [STREAM_TYPE, *NO_BUFFER, *self._dialect.headers(self._request)]
+            headers += self._about(done=False)
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         if head:
             await self.write(head)
@@ -152,16 +153,30 @@ class ResponseSink:
 
     async def keepalive(self) -> None:
         await self.open(b"")
-        await self._send({"type": "http.response.body", "body": sse.comment("waiting"), "more_body": True})
+        await self._send({"type": "http.response.body", "body": self._waiting(), "more_body": True})
 
     async def fail(self, error: TurnoutError) -> None:
         if self.ended:
             return
         self.ended = True
         if self._opened:
-            await self._send({"type": "http.response.body", "body": sse.error_event(error.body())})
+            await self._send({"type": "http.response.body", "body": self._broken(error)})
             return
-        await send_error(self._send, error, self._request, self._about(done=True)[1:] if self._record else None)
+        more = self._about(done=True)[1:] if self._record else None
+        await send_error(self._send, error, self._request, self._dialect, more)
+
+    def _waiting(self) -> bytes:
+        return sse.comment("waiting")
+
+    def _broken(self, error: TurnoutError) -> bytes:
+        return sse.error_event(error.body())
+
+    async def _whole(self, body: bytes) -> None:
+        headers: Headers = [JSON_TYPE, (b"content-length", str(len(body)).encode())]
+        headers += self._dialect.headers(self._request) + self._about(done=True)
+        self.committed = self.ended = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def _last(self, block: bytes) -> None:
         self.committed = self.committed or bool(block)

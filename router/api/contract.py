@@ -1,4 +1,5 @@
-"""The hot route as `/openapi.json` describes it: `ChatRoute` stands before FastAPI, which sees no request to it."""
+"""The hot routes as `/openapi.json` describes it: `StepRoute` stands before FastAPI, which sees no request to
+them."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-CHAT = "/v1/chat/completions"
+from router.api.dialect import CHAT
 
 _OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _MESSAGE = {
@@ -98,26 +99,49 @@ STATUSES = {
 
 
 def chat() -> APIRouter:
-    """The route's description."""
-    router = APIRouter(tags=["chat"])
-    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()}
-    answer = {
-        "description": "The answer, whole or streamed",
-        "headers": described,
-        "content": {"application/json": {"schema": _ANSWER}, "text/event-stream": {"schema": {"type": "string"}}},
-    }
-    refusal = {"application/json": {"schema": _ERROR}}
-    errors: dict[int | str, dict[str, Any]] = {n: {"description": t, "content": refusal} for n, t in STATUSES.items()}
-    body = {"required": True, "content": {"application/json": {"schema": _REQUEST}}}
-
-    @router.post(
+    """The route of chat completions, described."""
+    return step(
         CHAT,
-        summary="One agent step",
+        "chat",
+        "One agent step",
+        "Sends the step to the models that finish it at the lowest cost per success.",
+        _REQUEST,
+        _ANSWER,
+    )
+
+
+def step(
+    path: str,
+    tag: str,
+    summary: str,
+    description: str,
+    request: dict[str, Any],
+    answer: dict[str, Any],
+    error: dict[str, Any] = _ERROR,
+) -> APIRouter:
+    """A route that takes steps in some dialect: the JSON schemas of its request, its answer and its errors."""
+    router = APIRouter(tags=[tag])
+    headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()}
+    content = {"application/json": {"schema": answer}, "text/event-stream": {"schema": {"type": "string"}}}
+    told: dict[int | str, dict[str, Any]] = {
+        200: {"description": "The answer, whole or streamed", "headers": headers, "content": content}
+    }
+    refusal = {"application/json": {"schema": error}}
+    told |= {status: {"description": text, "content": refusal} for status, text in STATUSES.items()}
+    body = {"required": True, "content": {"application/json": {"schema": request}}}
+
+    def never_reached() -> None:
+        pass
+
+    router.add_api_route(
+        path,
+        never_reached,
+        name=tag,
+        methods=["POST"],
+        summary=summary,
+        description=description,
         openapi_extra={"requestBody": body},
-        responses={200: answer, **errors},
+        responses=told,
         response_model=None,
     )
-    def never_reached() -> None:
-        """Sends the step to the models that finish it at the lowest cost per success."""
-
     return router

@@ -1,10 +1,12 @@
-"""`POST /v1/chat/completions`, the hot route, as raw ASGI: FastAPI's own route costs more than all the rest."""
+"""The routes that take steps, as raw ASGI: FastAPI's own route costs more than all the rest."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from typing import Any
+
+import msgspec
 
 from router.api.asgi import (
     UNFORESEEN,
@@ -19,7 +21,9 @@ from router.api.asgi import (
     request_id,
     send_error,
 )
+from router.api.dialect import Asked, Dialect
 from router.api.leaving import Watch
+from router.api.spoken import SpokenSink
 from router.errors import TurnoutError, Unavailable
 from router.limits import Keys
 from router.pipeline import Pipeline
@@ -29,32 +33,43 @@ from router.settings import Settings
 LOG = logging.getLogger("turnout")
 
 
-class ChatRoute:
+class StepRoute:
     """Checks the key, reads the body, and runs the pipeline until it ends or the caller leaves."""
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
-        self._pipeline, self._keys, self._settings = pipeline, keys, settings
+    def __init__(self, dialect: Dialect, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
+        self._dialect, self._pipeline, self._keys, self._settings = dialect, pipeline, keys, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)
         request = request_id(headers)
         if scope["method"] != "POST":
-            await send_error(send, method_not_allowed(scope["path"], scope["method"]), request, [(b"allow", b"POST")])
+            error = method_not_allowed(scope["path"], scope["method"])
+            await send_error(send, error, request, self._dialect, [(b"allow", b"POST")])
             return
         try:
             key_id = self._keys.identify(headers)  # before any other work
             body = await read_body(receive, headers, self._settings.max_body_bytes)
-        except TurnoutError as error:
-            await send_error(send, error, request)
+        except TurnoutError as fault:
+            await send_error(send, fault, request, self._dialect)
             return
         except Gone:
             return
-        sink = ResponseSink(send, request, self._settings.keepalive_interval)
+        sink = ResponseSink(send, request, self._settings.keepalive_interval, self._dialect)
         try:
-            await _until_left(receive, sink, self._pipeline.run(Incoming(body, headers, key_id, request), sink))
+            incoming, voice = await self._asked(Incoming(body, headers, key_id, request))
+            if voice is not None:
+                sink = SpokenSink(send, request, self._settings.keepalive_interval, self._dialect, voice)
+            await _until_left(receive, sink, self._pipeline.run(incoming, sink))
         except Exception:  # a fault of our own: the caller still gets an answer it can read
             LOG.exception("unforeseen failure")
             await sink.fail(TurnoutError(UNFORESEEN))
+
+    async def _asked(self, incoming: Incoming) -> Asked:
+        """The request in chat completions' terms. What is wrong with it goes on too, for its outcome to be recorded."""
+        try:
+            return await self._dialect.ask(incoming)
+        except TurnoutError as error:
+            return Asked(msgspec.structs.replace(incoming, fault=error), None)
 
 
 async def _until_left(receive: Receive, sink: ResponseSink, work: Any) -> None:

@@ -1,0 +1,37 @@
+"""Renders one step's answer in a dialect other than chat completions'."""
+
+from __future__ import annotations
+
+from router.api.asgi import ResponseSink, Send
+from router.api.dialect import Dialect, Voice
+from router.attempts import Answered
+from router.errors import TurnoutError
+
+
+class SpokenSink(ResponseSink):
+    """As ResponseSink, all that is sent passing through a Voice."""
+
+    def __init__(self, send: Send, request: str, wait: float, dialect: Dialect, voice: Voice) -> None:
+        super().__init__(send, request, wait, dialect)
+        self._voice = voice
+
+    async def answer(self, got: Answered) -> None:
+        assert self._record is not None
+        if not self._record.stream:
+            await self._whole(await self._voice.whole(got.body))
+            return
+        await self.open(got.body)
+        await self._last(self._summary() + await self._voice.end())
+
+    async def write(self, block: bytes) -> None:
+        if spoken := self._voice.feed(block):
+            await super().write(spoken)
+
+    async def close(self) -> None:
+        await self._last(await self._voice.end())
+
+    def _waiting(self) -> bytes:
+        return self._voice.waiting()
+
+    def _broken(self, error: TurnoutError) -> bytes:
+        return self._voice.broken(error)
