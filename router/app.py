@@ -69,7 +69,9 @@ def create_app(
     health = Health(clock, turned=chronicle.breaker)
     library = Library(settings, loaded=lambda config: _loaded(config, metrics), refused=metrics.config_errors.inc)
     upstream = upstream or loader.upstreams(library.current.deployments(), settings)
-    store = store or MemoryStore(ttl=settings.step_ttl)
+    store = store or MemoryStore(
+        ttl=settings.step_ttl, kept_bytes=settings.response_bytes, kept_ttl=settings.response_ttl
+    )
 
     def failed(consumer: str) -> None:
         metrics.observer_errors.labels(consumer).inc()

@@ -17,6 +17,7 @@ BOUNDS = {
     "journal_segment_bytes": (4_096, 1e12),
     "journal_keep_bytes": (0, 1e15),
     "journal_text": (0, 65_536),
+    "response_bytes": (0, 1e12),
 }
 ANY_NUMBER = (0.001, 1e12)
 """Bounds of the other numbers: 0 would mean `at once` in one place and `never` in another, so it is refused."""
@@ -69,6 +70,10 @@ class Settings:
     """Seconds between comments while a streamed answer is held."""
     step_ttl: float = 86_400.0
     """Seconds for which a step or run is remembered after it was last heard of."""
+    response_ttl: float = 86_400.0
+    """Seconds for which a response of `/v1/responses` is kept after it was last asked for."""
+    response_bytes: int = 32_000_000
+    """Of all responses that are kept; 0 keeps none."""
     outcomes_per_minute: int = 6_000
     """Verdicts that one key may send."""
     reload_interval: float = 2.0

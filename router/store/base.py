@@ -22,4 +22,16 @@ class Store(Protocol):
         """Files a verdict on decisions of `key_id`. Raises NotFound, and Conflict where it contradicts another."""
         ...
 
+    async def keep(self, key_id: str, name: str, data: bytes) -> None:
+        """Keeps `data` for the key's later requests, within a bound and until it was not asked for in a while."""
+        ...
+
+    async def kept(self, key_id: str, names: Sequence[str]) -> Sequence[bytes | None]:
+        """What was kept under each name for this key; None where it never was, or is no more."""
+        ...
+
+    async def forget(self, key_id: str, name: str) -> bool:
+        """Whether there was anything to forget."""
+        ...
+
     async def close(self) -> None: ...

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from router.evidence import decided
 from router.outcome import Outcome, Past, Recall
 from router.store.decisions import Decisions
+from router.store.shelf import Shelf
 from router.verdicts import Change, Filed, Said
 
 WARM_S = 300.0
@@ -82,11 +83,19 @@ class MemoryStore:
     """The default store. Forgets the least recently used beyond `capacity`, and anything older than `ttl` seconds."""
 
     def __init__(
-        self, *, capacity: int = 40_000, ttl: float = 86_400.0, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        capacity: int = 40_000,
+        ttl: float = 86_400.0,
+        kept_bytes: int = 32_000_000,
+        kept_ttl: float = 86_400.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`kept_bytes` and `kept_ttl` bound what `keep` holds, `capacity` and `ttl` all the rest."""
         self._steps: OrderedDict[tuple[str, str], _Step] = OrderedDict()
         self._runs: OrderedDict[tuple[str, str], _Run] = OrderedDict()
         self._decisions = Decisions(capacity, ttl)
+        self._shelf = Shelf(kept_bytes, kept_ttl)
         self._capacity, self._ttl, self._clock = capacity, ttl, clock
 
     async def recall(self, key_id: str, step_id: str | None, run_id: str | None) -> Recall:
@@ -131,10 +140,20 @@ class MemoryStore:
     async def judge(self, key_id: str, said: Said) -> Filed:
         return self._decisions.judge(key_id, said, self._clock())
 
+    async def keep(self, key_id: str, name: str, data: bytes) -> None:
+        self._shelf.put(key_id, name, data, self._clock())
+
+    async def kept(self, key_id: str, names: Sequence[str]) -> Sequence[bytes | None]:
+        return self._shelf.get(key_id, names, self._clock())
+
+    async def forget(self, key_id: str, name: str) -> bool:
+        return self._shelf.drop(key_id, name)
+
     async def close(self) -> None:
         self._steps.clear()
         self._runs.clear()
         self._decisions.clear()
+        self._shelf.clear()
 
     def _touch(
         self, table: OrderedDict[tuple[str, str], T], key: tuple[str, str], kind: Callable[[float], T], now: float
