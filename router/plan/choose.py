@@ -8,11 +8,11 @@ from functools import cache
 from router.beliefs import Beliefs
 from router.catalog import Catalog
 from router.errors import Infeasible, Unavailable
+from router.plan.few import Choice, few, fits
 from router.plan.gates import Gate
 from router.plan.offers import Skill, asked, known, options, shifts, skills
 from router.plan.records import Candidate, Decision, Options, Situation, built
 from router.plan.search import Found, Space, search
-from router.plan.single import Choice, single
 from router.policy import MAX_ATTEMPTS
 from router.step import Facts
 from router.terms import Terms
@@ -81,7 +81,10 @@ def _best(
     auto = terms.hold == "auto" and terms.verify == "checks" and attempts > 1
     for longest in (1, attempts) if auto else (attempts,):
         space = _space(_shortlist(found, longest, terms), found, able, failed)
-        best = single(space.arms, found, terms) if longest == 1 else _chosen(search(space, terms, longest))
+        if fits(len(space.arms), longest):
+            best = few(space, found, terms, longest)
+        else:
+            best = _chosen(search(space, terms, longest))
         if best.accuracy_met and best.deadline_met:
             break
     return space, best, terms.hold == "always" or (auto and len(best.row.arms) > 1)

@@ -58,6 +58,14 @@ class Layout(msgspec.Struct, frozen=True, eq=False):
             digits.append(digit)
         return tuple(reversed(digits))
 
+    def before(self, sequence: tuple[int, ...]) -> list[int]:
+        """The multiset before each attempt of a plan."""
+        at, found = 0, []
+        for level, arm in enumerate(sequence):
+            found.append(int(self.states[level][at]))
+            at = at * self.arms + arm
+        return found
+
     def ends(self) -> Index:
         """The multiset of each plan, its last attempt included."""
         out: Index = np.concatenate(self.states[1:])

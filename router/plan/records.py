@@ -148,4 +148,5 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
         """The allowed plans that nothing beats in both cost and P, and the chosen one, cheapest first."""
         found = self.again()
         numbers = sorted({*found.frontier(), found.best}, key=lambda n: (found.cost[n], n))
-        return tuple(built(found.row(n), self.options) for n in numbers)
+        plans = [built(found.row(n), self.options) for n in numbers]
+        return tuple(self.chosen if p.arms == self.chosen.arms else p for p in plans)  # which was added up otherwise

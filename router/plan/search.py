@@ -78,7 +78,7 @@ class Found(msgspec.Struct, frozen=True, eq=False):
 
     def row(self, number: int) -> Row:
         arms = self.shape.sequence(number)
-        states = self._prefixes(arms)
+        states = self.shape.before(arms)
         return Row(
             number=number,
             arms=tuple(self.space.arms[a] for a in arms),
@@ -90,14 +90,6 @@ class Found(msgspec.Struct, frozen=True, eq=False):
             objective=float(self.objective[number]),
             allowed=self.allowed is None or bool(self.allowed[number]),
         )
-
-    def _prefixes(self, arms: tuple[int, ...]) -> list[int]:
-        """The multiset before each attempt."""
-        at, states = 0, []
-        for level, arm in enumerate(arms):
-            states.append(int(self.shape.states[level][at]))
-            at = at * self.shape.arms + arm
-        return states
 
     def frontier(self) -> list[int]:
         """The allowed plans that no other beats in both cost and P, cheapest first."""
