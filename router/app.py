@@ -27,6 +27,7 @@ from router.journal import Journal
 from router.learner import Learner
 from router.library import Library
 from router.limits import Keys, Quota
+from router.lots import Lots
 from router.metrics import Metrics
 from router.outcome import Outcome
 from router.pipeline import Pipeline
@@ -109,7 +110,8 @@ def create_app(
         learners={"beliefs": learner.change} if settings.learn == "on" else {},
     )
     tools = Tools(upstream, health, Counter(), settings, clock)
-    pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback)
+    lots = Lots(settings.exploration_secret, settings.state_dir)
+    pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
     parts = Parts(
         settings, metrics, library, tools, store, learner, journal, feedback, pipeline, Keys(settings.api_keys)
     )

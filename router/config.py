@@ -93,3 +93,6 @@ def _refers(policy: Policy, catalog: Catalog, path: Path) -> None:
         if unknown := sorted((getattr(policy.constraints, key) or frozenset()) - names):
             line = yaml_file.line_of(yaml_file.read_bytes(path), str(path), ("constraints", key))
             raise ConfigError(str(path), line, f"constraints.{key}: {', '.join(unknown)} not in the catalog")
+    if unknown := sorted((policy.exploration.arms or frozenset()) - known["models"]):
+        line = yaml_file.line_of(yaml_file.read_bytes(path), str(path), ("exploration", "arms"))
+        raise ConfigError(str(path), line, f"exploration.arms: {', '.join(unknown)} not in the catalog")

@@ -57,6 +57,13 @@ class Hints(msgspec.Struct, frozen=True):
     run_retries: int | None = None
     run_max_cost: float | None = None
 
+    @property
+    def constrains(self) -> bool:
+        """Whether it narrows what may be chosen, rather than say what is wanted of it."""
+        sets = (self.license, self.runtime, self.models, self.thinking, self.language)
+        limits = (self.deadline, self.max_cost, self.run_max_cost)
+        return any(sets) or any(limit is not None for limit in limits)
+
 
 class Hint(msgspec.Struct, frozen=True):
     """How one hint is read. `parse` raises ValueError with what would be right."""

@@ -10,7 +10,8 @@ from router.attempts import Answered, Tools, Walk
 from router.config import Config
 from router.errors import TurnoutError
 from router.feedback import Feedback
-from router.plan import Decision, Situation
+from router.lots import Lots
+from router.plan import Decision, Lot, Situation
 from router.record import Incoming, Record
 from router.sink import Sink
 from router.store.base import Store
@@ -21,8 +22,10 @@ from router.wire import ask
 class Pipeline:
     """Takes steps. Everything it uses is passed in; it keeps no state of its own."""
 
-    def __init__(self, *, config: Callable[[], Config], store: Store, tools: Tools, feedback: Feedback) -> None:
-        self._config, self._store, self._tools, self._feedback = config, store, tools, feedback
+    def __init__(
+        self, *, config: Callable[[], Config], store: Store, tools: Tools, feedback: Feedback, lots: Lots
+    ) -> None:
+        self._config, self._store, self._tools, self._feedback, self._lots = config, store, tools, feedback, lots
         self.clock = tools.clock
 
     async def decide(self, incoming: Incoming, record: Record) -> tuple[step.StepRequest, Terms, Decision]:
@@ -36,19 +39,15 @@ class Pipeline:
         refused, forgotten = ask.refused(hints, recall, incoming.headers)
         facts = step.facts(request)
         terms = resolve(
-            wanted,
-            facts,
-            hints,
-            streamed=request.stream,
-            failed=len(refused) + forgotten,
-            run_retries=recall.run_retries,
-            run_cost=recall.run_cost,
-        )
+            wanted, facts, hints, streamed=request.stream, failed=len(refused) + forgotten,
+            run_retries=recall.run_retries, run_cost=recall.run_cost,
+        )  # fmt: skip
         record.asked(terms, facts, refused, config.versions.get(terms.policy, ""))
         unhealthy = self._tools.health.unhealthy()
         wait = self._tools.health.retry_after(unhealthy) if unhealthy else 0.0
+        lot = Lot(*self._lots.of(incoming.key_id, hints.run_id or record.decision_id)) if terms.exploration else None
         situation = Situation(
-            unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait, hints.step, recall.past
+            unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait, hints.step, recall.past, lot
         )
         return request, terms, plan.decide(facts, terms, config.beliefs, config.catalog, situation)
 

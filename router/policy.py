@@ -106,6 +106,17 @@ class Match(Strict):
         return tuple((name, value) for name in type(self).model_fields if (value := getattr(self, name)) is not None)
 
 
+class Exploration(Strict):
+    """Runs that begin with another arm than the objective would, so that something is learned of it."""
+
+    share: float = Field(default=0.0, ge=0, le=1)
+    """P(a run explores); 0: never."""
+    arms: frozenset[str] | None = None
+    """Models or arms that may be drawn, all equally likely; None means all that the policy allows."""
+    regret: float = Field(default=1.0, ge=0, le=100)
+    """How much worse than the best plan's objective that of a drawn plan may be, as a share of it."""
+
+
 class StepClass(Strict):
     name: str
     match: Match | None = None
@@ -121,6 +132,8 @@ class StepClass(Strict):
     """Spread of the steps' difficulty, shared by all models (logits)."""
     tau: float = Field(default=1.0, ge=0, le=5)
     """Spread that one model keeps over its retries (logits)."""
+    exploration: float | None = Field(default=None, ge=0, le=1)
+    """The most of the policy's exploration share that this class takes part in; None: all of it."""
 
     @field_validator("name")
     @classmethod
@@ -149,6 +162,7 @@ class Policy(Strict):
     """Model names, with `*`, that mean `auto`."""
     thinking: frozenset[Mode] | None = None
     """Modes that may be used; None means all."""
+    exploration: Exploration = Exploration()
     classes: tuple[StepClass, ...] = Field(min_length=1, max_length=MAX_CLASSES)
 
     @field_validator("name")
@@ -176,6 +190,12 @@ class Policy(Strict):
     @cached_property
     def by_name(self) -> dict[str, StepClass]:
         return {c.name: c for c in self.classes}
+
+    def explores(self, step_class: StepClass) -> Exploration | None:
+        """How steps of the class explore; None: not at all."""
+        share, cap = self.exploration.share, step_class.exploration
+        share = share if cap is None else min(share, cap)
+        return self.exploration.model_copy(update={"share": share}) if share else None
 
     def is_alias(self, model: str) -> bool:
         return any(fnmatch.fnmatchcase(model, pattern) for pattern in self.aliases)

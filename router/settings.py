@@ -78,6 +78,9 @@ class Settings:
     """Verdicts that one key may send."""
     reload_interval: float = 2.0
     """Seconds between looks at the policy and catalog files; 0 never looks."""
+    exploration_secret: str | None = field(default=None, repr=False)
+    """What the draws of runs are hashed with; machines that share runs share it. Made, and kept in the state folder,
+    where not given."""
     state_dir: Path | None = None
     """Folder of what outlives the server; `serve` takes the user's own state folder where not given."""
     journal: str = "auto"
@@ -162,7 +165,7 @@ def _value(name: str, key: str, text: str) -> object:
         return Path(text)
     if kind.startswith("tuple"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind == "str":
+    if kind.startswith("str"):
         if key in CHOICES and text not in CHOICES[key]:
             raise ConfigError(name, None, f"must be one of {', '.join(CHOICES[key])}, not {text[:64]!r}")
         return text

@@ -12,7 +12,7 @@ import msgspec
 from router.catalog import Catalog
 from router.errors import BudgetExhausted, NotFound
 from router.hints import NONE, Hints
-from router.policy import POLICY_NAME, Match, Policy, Rates, StepClass
+from router.policy import POLICY_NAME, Exploration, Match, Policy, Rates, StepClass
 from router.step import Facts
 
 
@@ -60,6 +60,8 @@ class Terms(msgspec.Struct, frozen=True):
     output_q90: float = 1600.0
     output_hint: int | None = None
     """The caller's own expectation of the answer's length in tokens."""
+    exploration: Exploration | None = None
+    """None: nothing is drawn; so where the caller names a model or sets a limit of its own."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -230,6 +232,7 @@ def _resolve(
         output_q50=step_class.output.q50,
         output_q90=step_class.output.q90,
         output_hint=hints.output_tokens,
+        exploration=None if pin is not None or hints.constrains else policy.explores(step_class),
     )
 
 

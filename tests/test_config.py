@@ -110,19 +110,20 @@ def test_a_missing_folder_or_catalog_is_told(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("limits", "line", "reason"),
+    ("said", "line", "reason"),
     [
+        ("exploration:\n  share: 0.1\n  arms: [nemotron-9]", 5, "exploration.arms: nemotron-9 not in the catalog"),
         (
-            "  models: [nemotron-9, qwen3.5-122b/low, nemotron-3-super]",
+            "constraints:\n  models: [nemotron-9, qwen3.5-122b/low, nemotron-3-super]",
             4,
             "models: nemotron-9, qwen3.5-122b/low not in",
         ),
-        ("  max_cost: 1\n  runtime: [cuda, abacus]", 5, "runtime: abacus not in the catalog"),
+        ("constraints:\n  max_cost: 1\n  runtime: [cuda, abacus]", 5, "runtime: abacus not in the catalog"),
     ],
 )
-def test_a_policy_may_only_name_what_the_catalog_has(folder: Path, limits: str, line: int, reason: str) -> None:
+def test_a_policy_may_only_name_what_the_catalog_has(folder: Path, said: str, line: int, reason: str) -> None:
     """A typo would close every gate; file and line say where it is."""
-    text = f"version: 1\nname: default\nconstraints:\n{limits}\nclasses: [{{name: rest}}]\n"
+    text = f"version: 1\nname: default\n{said}\nclasses: [{{name: rest}}]\n"
     (folder / "default.yaml").write_text(text)
     error = refused(folder)
     assert (error.path, error.line) == (str(folder / "default.yaml"), line) and reason in error.reason

@@ -56,6 +56,7 @@ def render(decision: Decision, terms: Terms, facts: Facts) -> dict[str, Any]:
         "deadline_met": decision.deadline_met,
         "considered": decision.considered,
         "propensity": decision.propensity,
+        "drawn": None if decision.drawn is None else {"arm": decision.drawn.arm, "p": decision.drawn.p},
         "hold": decision.hold,
         "beliefs_version": decision.beliefs_version,
         "chosen": _plan(decision.chosen),

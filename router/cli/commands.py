@@ -25,6 +25,7 @@ from router.config import Config
 from router.errors import ConfigError, Infeasible, TurnoutError
 from router.feedback import Feedback
 from router.health import Health
+from router.lots import Lots
 from router.onboard import PROVIDERS, Dialect
 from router.pipeline import Pipeline
 from router.record import Incoming
@@ -162,7 +163,8 @@ def _dry(current: Config, here: Settings) -> Pipeline:
     """A pipeline that can only decide: it has no model to call."""
     tools = Tools(Scripted([]), Health(time.monotonic), Counter(), here, time.monotonic)
     store = MemoryStore()
-    return Pipeline(config=lambda: current, store=store, tools=tools, feedback=Feedback(store, lambda _: None))
+    lots, feedback = Lots(here.exploration_secret, None), Feedback(store, lambda _: None)
+    return Pipeline(config=lambda: current, store=store, tools=tools, feedback=feedback, lots=lots)
 
 
 def _body(text: str | None, file: Path | None, model: str | None, hints: dict[str, str]) -> bytes:

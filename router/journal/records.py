@@ -73,6 +73,15 @@ class Path(msgspec.Struct, frozen=True):
     """P that each attempt is made."""
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """What the run's one draw came to."""
+
+    arm: str | None
+    """The arm that plans begin with where that is allowed; None: the policy as it is."""
+    p: float
+    """Probability of that."""
+
+
 class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", tag_field="kind"):
     """One step, once."""
 
@@ -103,6 +112,8 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", ta
     """Those on the frontier of cost and P, cheapest first, at most PLANS; None where they were not worked out again."""
     chosen: Path | None = None
     propensity: float | None = None
+    drawn: Drawn | None = None
+    """None where nothing was drawn."""
     why: str | None = None
     accuracy_met: bool | None = None
     deadline_met: bool | None = None
@@ -210,6 +221,7 @@ def _decided(decision: Any, plans: bool) -> dict[str, Any]:
         "plans": tuple(_path(p) for p in _few(decision.frontier)) if plans else None,
         "chosen": _path(decision.chosen),
         "propensity": decision.propensity,
+        "drawn": None if decision.drawn is None else Drawn(decision.drawn.arm, decision.drawn.p),
         "why": decision.kind,
         "accuracy_met": decision.accuracy_met,
         "deadline_met": decision.deadline_met,

@@ -24,7 +24,8 @@ from router.learning.tally import Tally
 from router.learning.tariff import Bill
 from router.learning.trace import Step
 from router.learning.walk import Judge, Seen, Walked, walk
-from router.plan import Situation
+from router.lots import Lots
+from router.plan import Lot, Situation
 from router.policy import MAX_ATTEMPTS, Policy
 from router.step import Facts
 from router.terms import Target, Terms, classify, resolve
@@ -91,7 +92,7 @@ class Stage:
 
     def __init__(self, policy: Policy, first: Scene, way: Way, seed: int) -> None:
         self._target, self._scene, self._way = Target(policy), first, way
-        self._judge = Judge(way.t, way.f, seed)
+        self._judge, self._lots = Judge(way.t, way.f, seed), Lots(f"pass {seed}", None)
         self._beliefs = Beliefs.prior(first.catalog)
         self._names = {arm: name for name, arm in first.names.items()}
         self._bills = {model: Bill() for model in first.priced}
@@ -101,7 +102,8 @@ class Stage:
     def take(self, step: Step) -> Seen:
         """Decides, walks, learns."""
         known = facts(step, words=self._beliefs.success.words is not None)
-        terms, situation = self._terms(step, known), Situation(step=step.step_class, past=self._history.of(step.run_id))
+        terms = self._terms(step, known)
+        situation = Situation(step=step.step_class, past=self._history.of(step.run_id), lot=self._lot(step, terms))
         names, decision = self._scene.names, None
         try:
             decision = plan.decide(known, terms, self._beliefs, self._scene.catalog, situation)
@@ -116,6 +118,10 @@ class Stage:
             self._beliefs = lessons.learned(self._beliefs, lesson)
             self._history.add(seen)
         return seen
+
+    def _lot(self, step: Step, terms: Terms) -> Lot | None:
+        """Drawn for its run, as in serving; the same in each replay of the same pass."""
+        return Lot(*self._lots.of("", step.run_id or step.step_id)) if terms.exploration else None
 
     def _terms(self, step: Step, known: Facts) -> Terms:
         """The policy's terms for the step, its own accuracy and retries before the policy's."""

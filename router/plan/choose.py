@@ -8,6 +8,7 @@ from functools import cache
 from router.beliefs import Beliefs
 from router.catalog import Catalog
 from router.errors import Infeasible, Unavailable
+from router.plan.exploring import explored
 from router.plan.few import Choice, few, fits
 from router.plan.gates import Gate
 from router.plan.offers import Skill, asked, known, options, shifts, skills
@@ -50,8 +51,12 @@ def _decide(
         raise _closed(gates, situation)
     if terms.f >= 1.0:
         attempts = 1  # nothing tells a wrong answer from a right one, so nothing can start a retry
-    space, best, hold = _best(found, able, terms, failed, attempts)
-    kind, reason = _why(best, terms)
+    space, best = _best(found, able, terms, failed, attempts)
+    picked = None
+    if situation.lot and terms.exploration and not (failed or situation.assume_failed or facts.thinking):
+        picked = explored(best, space, terms, catalog.arms, situation.lot)
+        best = picked.choice if picked else best
+    kind, reason = _why(best, terms) if picked is None or picked.arm is None else picked.why
     return Decision(
         chosen=built(best.row, found),
         options=found,
@@ -59,7 +64,7 @@ def _decide(
         considered=best.considered,
         accuracy_met=best.accuracy_met,
         deadline_met=best.deadline_met,
-        hold=hold,
+        hold=terms.hold == "always" or (_auto(terms, attempts) and len(best.row.arms) > 1),
         kind=kind,
         reason=reason,
         beliefs_version=beliefs.version,
@@ -67,19 +72,25 @@ def _decide(
         asked=question,
         space=space,
         attempts=best.attempts,
+        propensity=picked.propensity if picked else 1.0,
+        drawn=picked.draw if picked else None,
     )
+
+
+def _auto(terms: Terms, attempts: int) -> bool:
+    """Whether a streamed answer is held exactly where its plan has a retry."""
+    return terms.hold == "auto" and terms.verify == "checks" and attempts > 1
 
 
 def _best(
     found: Options, able: Mapping[str, Skill], terms: Terms, failed: tuple[str, ...], attempts: int
-) -> tuple[Space, Choice, bool]:
-    """The search, and whether a streamed answer must be held back for its plan.
+) -> tuple[Space, Choice]:
+    """The search.
 
     With `hold: auto`, checks and retries count only if the answer is held, so the step is first looked at as one shot;
     it is held only where that falls short and a retry helps.
     """
-    auto = terms.hold == "auto" and terms.verify == "checks" and attempts > 1
-    for longest in (1, attempts) if auto else (attempts,):
+    for longest in (1, attempts) if _auto(terms, attempts) else (attempts,):
         space = _space(_shortlist(found, longest, terms), found, able, failed)
         if fits(len(space.arms), longest):
             best = few(space, found, terms, longest)
@@ -87,7 +98,7 @@ def _best(
             best = _chosen(search(space, terms, longest))
         if best.accuracy_met and best.deadline_met:
             break
-    return space, best, terms.hold == "always" or (auto and len(best.row.arms) > 1)
+    return space, best
 
 
 def _chosen(found: Found) -> Choice:

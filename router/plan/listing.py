@@ -26,7 +26,7 @@ def everything(decision: Decision, limit: int | None = None) -> tuple[Listed, ..
     Repeats the search; not for the hot path.
     """
     found = decision.again()
-    best = found.best
+    best = found.number(decision.chosen.arms)
     frontier = set(found.frontier())
     order = [best, *(n for n in _order(decision, found) if n != best)]
     return tuple(
@@ -43,8 +43,10 @@ def _order(decision: Decision, found: Found) -> list[int]:
 
 def _why(number: int, decision: Decision, found: Found) -> str:
     terms, plan = decision.terms, decision.chosen
-    if number == found.best:
+    if number == found.number(plan.arms):
         return decision.reason
+    if number == found.best:
+        return f"the best by objective, ${float(found.objective[number]):.6f}; the run's draw was another"
     cap = terms.max_cost if terms.max_cost is not None else math.inf
     row = found.row(number)
     if not row.allowed:

@@ -9,6 +9,7 @@ independent: each contributes E_u of the product over its own attempts.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations_with_replacement
 
@@ -65,6 +66,19 @@ class Layout(msgspec.Struct, frozen=True, eq=False):
             found.append(int(self.states[level][at]))
             at = at * self.arms + arm
         return found
+
+    def number(self, sequence: Sequence[int]) -> int:
+        """The number of the plan that attempts these arms in order."""
+        rest = 0
+        for arm in sequence:
+            rest = rest * self.arms + arm
+        return self.offsets[len(sequence) - 1] + rest
+
+    def begun(self, arm: int) -> Index:
+        """The numbers of all plans that begin with `arm`."""
+        widths = [self.arms**level for level in range(self.attempts)]
+        starts = [first + arm * width for first, width in zip(self.offsets, widths, strict=False)]
+        return np.concatenate([np.arange(s, s + width) for s, width in zip(starts, widths, strict=True)])
 
     def ends(self) -> Index:
         """The multiset of each plan, its last attempt included."""

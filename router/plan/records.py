@@ -36,6 +36,24 @@ class Situation(msgspec.Struct, frozen=True):
     """The step's name, if the caller gave one."""
     past: tuple[Past, ...] = ()
     """The run's latest answers, the last one last."""
+    lot: Lot | None = None
+    """The run's draw; None: nothing is explored."""
+
+
+class Lot(msgspec.Struct, frozen=True):
+    """One draw for a whole run: two independent numbers, uniform in [0, 1)."""
+
+    explores: float
+    arm: float
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """What a run's lot comes to under the terms of one of its steps: one of a few variants of the policy."""
+
+    arm: str | None
+    """The arm that plans begin with where that is allowed; None: the policy as it is."""
+    p: float
+    """Probability of this variant: the same for all steps of a run whose classes explore alike."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -126,7 +144,8 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
     hold: bool
     """Whether a streamed answer must be buffered until its checks pass."""
     kind: str
-    """What decided, of a fixed few: accuracy, failure_cost, cost_per_success, accuracy_unmet, deadline_unmet."""
+    """What decided, of a fixed few: accuracy, failure_cost, cost_per_success, accuracy_unmet, deadline_unmet,
+    exploration."""
     reason: str
     """The same in words."""
     beliefs_version: int
@@ -137,7 +156,9 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
     attempts: int
     """Longest plan considered."""
     propensity: float = 1.0
-    """Probability with which this choice was drawn; 1 without exploration."""
+    """Probability that the run's one draw leads to this plan here; 1 without exploration."""
+    drawn: Draw | None = None
+    """None where nothing was drawn."""
 
     def again(self) -> Found:
         """The search behind the decision: pure, so it is repeated where its arrays are wanted rather than kept."""
@@ -147,6 +168,6 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
     def frontier(self) -> tuple[Plan, ...]:
         """The allowed plans that nothing beats in both cost and P, and the chosen one, cheapest first."""
         found = self.again()
-        numbers = sorted({*found.frontier(), found.best}, key=lambda n: (found.cost[n], n))
+        numbers = sorted({*found.frontier(), found.number(self.chosen.arms)}, key=lambda n: (found.cost[n], n))
         plans = [built(found.row(n), self.options) for n in numbers]
         return tuple(self.chosen if p.arms == self.chosen.arms else p for p in plans)  # which was added up otherwise

@@ -91,6 +91,23 @@ class Found(msgspec.Struct, frozen=True, eq=False):
             allowed=self.allowed is None or bool(self.allowed[number]),
         )
 
+    def number(self, arms: Sequence[str]) -> int:
+        """The plan that attempts `arms` in order."""
+        return self.shape.number([self.space.arms.index(arm) for arm in arms])
+
+    def begun(self, arm: str, terms: Terms) -> Row | None:
+        """The best plan that begins with `arm`; None where it misses the accuracy, the deadline or the cap."""
+        mask = np.zeros(len(self.cost), dtype=bool)
+        mask[self.shape.begun(self.space.arms.index(arm))] = True
+        if self.allowed is not None:
+            mask &= self.allowed
+        if not mask.any():
+            return None
+        number, met = _pick(terms.accuracy, self.low.p, self.cost, self.seconds, self.objective, mask)
+        if not met or not _on_time(number, self.space, self.shape, self.mean, terms.deadline):
+            return None
+        return self.row(number)
+
     def frontier(self) -> list[int]:
         """The allowed plans that no other beats in both cost and P, cheapest first."""
         p = self.mean.p if self.allowed is None else np.where(self.allowed, self.mean.p, -1.0)
