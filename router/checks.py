@@ -26,8 +26,15 @@ _CUES = tuple(
     "|kann |je ne |puedo |posso |consigo |не могу |抱歉|对不起|對不起|申し訳|すみません|죄송".split("|")
 )
 """One of these is in every text that `_REFUSAL` matches; looking for them first costs a twentieth."""
-_LEAKED = re.compile(r"<tool_?calls?>|<function=|<\|tool_call|\[TOOL_CALLS\]|<｜tool▁call", re.IGNORECASE)
-"""Tool calls written as text, in the formats of Qwen, Nemotron, Llama, Mistral and DeepSeek."""
+_LEAKED = re.compile(
+    r"<(?:/?tool_?calls?>|/?function(?:=|_calls?>)|parameter=\w|\|tool_call|\|python_tag\||｜tool▁call|invoke name="
+    r"|\|channel\|>commentary to=)|\[TOOL_CALLS\]",
+    re.IGNORECASE,
+)
+"""Tool calls written as text, in the formats of Qwen, Nemotron, Llama, Mistral, DeepSeek, Kimi, Claude and gpt-oss:
+what is left where the server has no parser for its model's format, or another model's."""
+_QUOTED = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+"""Code in a text: an answer may speak of those formats."""
 _REFUSAL = re.compile(
     "|".join(
         (
@@ -121,9 +128,33 @@ def _tools(choice: Choice, request: StepRequest) -> str | None:
         return "no tool was called though one must be"
     if wanted in request.tools and all(call.name != wanted for call in choice.tool_calls):
         return "the tool that must be called was not"
-    if _LEAKED.search(choice.content):
+    if _leaked(choice, request):
         return "a tool call was written as text"
     return next((r for i, call in enumerate(choice.tool_calls) if (r := _call(i, call, request)) is not None), None)
+
+
+def _leaked(choice: Choice, request: StepRequest) -> bool:
+    """Whether a call stands in the text. In the thoughts it counts only where nothing else came."""
+    text = choice.content if choice.content.strip() or choice.tool_calls else choice.reasoning
+    if _LEAKED.search(text) is not None and _LEAKED.search(_QUOTED.sub("", text)) is not None:
+        return True
+    return request.schema is None and not choice.tool_calls and _bare(choice.content, request)
+
+
+def _bare(text: str, request: StepRequest) -> bool:
+    """Whether a text is only the JSON, fenced or not, of a call of a function that was offered, or of several."""
+    if '"name"' not in text:
+        return False
+    plain = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
+    value = _json(plain)[0] if plain.strip()[:1] in ("{", "[") else None
+    calls = value if isinstance(value, list) else [value]
+    return bool(calls) and all(_is_call(call, request.tools) for call in calls)
+
+
+def _is_call(value: Any, names: tuple[str, ...]) -> bool:
+    if not isinstance(value, dict) or not isinstance(name := value.get("name"), str) or name not in names:
+        return False
+    return isinstance(value.get("arguments", value.get("parameters")), dict)
 
 
 def _call(i: int, call: ToolCall, request: StepRequest) -> str | None:

@@ -13,10 +13,25 @@ from router.yaml_file import Misplaced, Strict
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}\Z")
 """Names of models, deployments, classes and benchmarks."""
+HEADER = re.compile(r"^[a-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")
 NOT_A_NAME = "is not a name: lower-case letters, digits, '.', '_' and '-', at most 64"
 
 Mode = Literal["on", "off", "low"]
 Feature = Literal["tools", "schema", "logprobs"]
+Thoughts = Literal["both", "reasoning", "reasoning_content", "none"]
+SPELLED: dict[Thoughts, tuple[str, ...]] = {
+    "both": ("reasoning", "reasoning_content"),
+    "reasoning": ("reasoning",),
+    "reasoning_content": ("reasoning_content",),
+    "none": (),
+}
+"""The fields of an earlier answer that a server reads its thoughts from."""
+OURS = frozenset(
+    "authorization proxy-authorization api-key x-api-key x-goog-api-key cookie host connection keep-alive te trailer "
+    "transfer-encoding upgrade expect content-length content-type content-encoding accept accept-encoding user-agent "
+    "x-request-id".split()
+)
+"""Headers that never go on: a caller's keys and cookies, and those that belong to one connection or one body."""
 
 
 class Prices(Strict):
@@ -68,6 +83,8 @@ class Deployment(Strict):
     """Name of the environment variable that holds the key; no key is sent without it."""
     headers: dict[str, str] = {}
     """Sent with each call, as they are."""
+    forward_headers: tuple[str, ...] = ()
+    """Names of the caller's headers that go on to this deployment."""
     prices: Prices | None = None
     self_hosted: SelfHosted | None = None
     runtime: str = "cuda"
@@ -82,6 +99,20 @@ class Deployment(Strict):
     supports: frozenset[Feature] = frozenset({"tools", "schema", "logprobs"})
     thinking: dict[Mode, dict[str, Any]] = {}
     """Body parameters that select each mode here; a mode that is not listed is not offered."""
+
+    thoughts: Thoughts = "both"
+    """Where it reads the thoughts of its own earlier answers; servers and their releases differ."""
+
+    @field_validator("forward_headers")
+    @classmethod
+    def _forwarded(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(name.lower() for name in value)
+        for i, name in enumerate(names):
+            if not HEADER.match(name):
+                raise Misplaced((i,), f"{name!r} is not the name of a header")
+            if name in OURS or name.startswith(("x-turnout-", "x-stainless-")):
+                raise Misplaced((i,), f"{name} is never passed on")
+        return names
 
     @field_validator("name")
     @classmethod
@@ -106,6 +137,8 @@ class Deployment(Strict):
             raise ValueError("give either base_url or litellm_provider")
         if (self.prices is None) == (self.self_hosted is None):
             raise ValueError("give either prices or self_hosted")
+        if twice := {name.lower() for name in self.headers} & set(self.forward_headers):
+            raise Misplaced(("forward_headers",), f"{min(twice)} is among headers already")
         return self
 
     @cached_property
@@ -115,6 +148,11 @@ class Deployment(Strict):
             return self.self_hosted.prices()
         assert self.prices is not None
         return self.prices
+
+    @property
+    def spelled(self) -> tuple[str, ...]:
+        """The fields in which it reads thoughts."""
+        return SPELLED[self.thoughts]
 
     @cached_property
     def url(self) -> str:

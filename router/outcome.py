@@ -84,6 +84,8 @@ class Outcome(msgspec.Struct, frozen=True):
     text: str | None = None
     """Beginning and end of the last user message, where the settings ask for it."""
     run_id: str | None = None
+    thread: str | None = None
+    """Which conversation of its run, as `wire.history.thread` tells them apart."""
     step_id: str | None = None
     committed: bool = False
     """Whether any byte of an answer had gone out when the step ended."""
@@ -123,6 +125,17 @@ class Past(msgspec.Struct, frozen=True):
     """0 where unknown."""
 
 
+class Thread(msgspec.Struct, frozen=True):
+    """One conversation of a run: the model that answered last, and since which of its turns it has."""
+
+    model: str
+    since: int = 0
+    """Assistant messages that came before the first of its answers in a row."""
+
+
+NO_THREADS: Mapping[str, Thread] = {}
+
+
 class Recall(msgspec.Struct, frozen=True):
     """What is known of a step and its run before this request."""
 
@@ -139,6 +152,8 @@ class Recall(msgspec.Struct, frozen=True):
     """Model → input tokens of the run that its prompt cache is likely to hold."""
     past: tuple[Past, ...] = ()
     """The run's latest answers, at most four, the last one last."""
+    threads: Mapping[str, Thread] = NO_THREADS
+    """The run's conversations by `Outcome.thread`, as many as are remembered."""
 
 
 class Verdict(msgspec.Struct, frozen=True):

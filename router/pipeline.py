@@ -16,7 +16,7 @@ from router.record import Incoming, Record
 from router.sink import Sink
 from router.store.base import Store
 from router.terms import Terms, resolve, target
-from router.wire import ask
+from router.wire import ask, history
 
 
 class Pipeline:
@@ -37,7 +37,7 @@ class Pipeline:
         wanted = target(name, config.policies, config.default, config.catalog)
         recall = await self._store.recall(incoming.key_id, hints.step_id, hints.run_id)
         refused, forgotten = ask.refused(hints, recall, incoming.headers)
-        facts = step.facts(request)
+        facts, thread = step.facts(request), recall.threads.get(record.thread)
         terms = resolve(
             wanted, facts, hints, streamed=request.stream, failed=len(refused) + forgotten,
             run_retries=recall.run_retries, run_cost=recall.run_cost,
@@ -47,9 +47,11 @@ class Pipeline:
         wait = self._tools.health.retry_after(unhealthy) if unhealthy else 0.0
         lot = Lot(*self._lots.of(incoming.key_id, hints.run_id or record.decision_id)) if terms.exploration else None
         situation = Situation(
-            unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait, hints.step, recall.past, lot
-        )
-        return request, terms, plan.decide(facts, terms, config.beliefs, config.catalog, situation)
+            unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait, hints.step, recall.past, lot,
+            thread.model if thread and facts.tool_results else None,
+        )  # fmt: skip
+        decision = plan.decide(facts, terms, config.beliefs, config.catalog, situation)
+        return history.attributed(request, thread, wanted.pin), terms, decision
 
     async def run(self, incoming: Incoming, sink: Sink) -> None:
         """The whole journey. Whatever happens, the caller gets one answer or one error, and one outcome is recorded."""
@@ -58,7 +60,7 @@ class Pipeline:
         try:
             request, terms, decision = await self.decide(incoming, record)
             record.decided(decision)
-            walk = Walk(self._tools, request, terms, decision, record.began)
+            walk = Walk(self._tools, request, terms, decision, record.began, incoming.headers)
             sink.about(record, walk)
             got = await relay.meanwhile(walk.run(), sink.wait, sink.keepalive) if decision.hold else await walk.run()
             if isinstance(got, Answered):

@@ -17,7 +17,7 @@ from router.plan import Decision
 from router.step import Facts, StepRequest
 from router.step.excerpt import excerpt
 from router.terms import Terms
-from router.wire import chat
+from router.wire import chat, history
 
 
 def token() -> str:
@@ -75,6 +75,7 @@ class Record:
         self.key_id = incoming.key_id
         self.stream = False
         self.hints = NONE
+        self.thread = ""
         self.text: str | None = None
         self._keep_text = keep_text
         self.policy_version = ""
@@ -89,6 +90,8 @@ class Record:
 
     def identify(self, request: StepRequest, hints: Hints) -> None:
         self.stream, self.hints = request.stream, hints
+        if hints.run_id is not None:
+            self.thread = history.thread(request.messages)
         if self._keep_text:
             self.text = last_user_text(request, self._keep_text)
 
@@ -140,6 +143,7 @@ class Record:
             hints=self.hints,
             text=self.text,
             run_id=self.hints.run_id,
+            thread=self.thread or None,
             step_id=self.hints.step_id,
             committed=committed,
             error=self.error.code if self.error else None if self.outcome != "error" else TurnoutError.code,

@@ -82,6 +82,7 @@ OFFERED = request(tools=TOOLS)
 REQUIRED = request(tools=TOOLS, tool_choice="required")
 NAMED = request(tools=TOOLS, tool_choice={"type": "function", "function": {"name": "look"}})
 GOOD = ("look", '{"key": "a"}')
+LEAKED = "a tool call was written as text"
 TOOL_CASES: list[tuple[StepRequest, dict[str, Any], str | None]] = [
     (OFFERED, {"content": "hi"}, ""),
     (OFFERED, {"tool_calls": calls(GOOD)}, ""),
@@ -99,6 +100,31 @@ TOOL_CASES: list[tuple[StepRequest, dict[str, Any], str | None]] = [
     (OFFERED, {"content": "<function=look><parameter=key>"}, "a tool call was written as text"),
     (OFFERED, {"content": "<TOOLCALL>[]</TOOLCALL>"}, "a tool call was written as text"),
     (OFFERED, {"content": '[TOOL_CALLS] [{"name"'}, "a tool call was written as text"),
+    (OFFERED, {"content": "<｜tool▁calls▁begin｜>"}, LEAKED),
+    (OFFERED, {"content": "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0"}, LEAKED),
+    (OFFERED, {"content": '<|python_tag|>{"name": "look"}'}, LEAKED),
+    (OFFERED, {"content": '<function_calls>\n<invoke name="look">'}, LEAKED),
+    (OFFERED, {"content": "<|channel|>commentary to=functions.look <|message|>{}"}, LEAKED),
+    (OFFERED, {"content": "so\n<parameter=key>\na\n</parameter>"}, LEAKED),
+    (OFFERED, {"content": "</tool_call>"}, LEAKED),
+    (OFFERED, {"content": '{"name": "look", "arguments": {"key": "a"}}'}, LEAKED),
+    (OFFERED, {"content": ' ```json\n[{"name": "look", "parameters": {}}]\n``` '}, LEAKED),
+    (OFFERED, {"content": '{"name": "Mira", "arguments": {}}'}, ""),
+    (OFFERED, {"content": '{"name": "look", "size": 2}'}, ""),
+    (OFFERED, {"content": '{"name": ["look"]}'}, ""),
+    (OFFERED, {"content": '[{"name": "look", "arguments": {}}, 3]'}, ""),
+    (OFFERED, {"content": 'It sends {"name": "look", "arguments": {}}.'}, ""),
+    (OFFERED, {"content": '{"name": '}, ""),
+    (OFFERED, {"content": "Qwen writes `<tool_call>` first:\n```\n<function=look>\n```\nand then stops."}, ""),
+    (OFFERED, {"content": "", "reasoning": "<tool_call>{}</tool_call>"}, LEAKED),
+    (OFFERED, {"content": "Done.", "reasoning": "I may write <tool_call> here."}, ""),
+    (OFFERED, {"content": "", "reasoning": "<tool_call>", "tool_calls": calls(GOOD)}, ""),
+    (OFFERED, {"content": "<tool_call>", "tool_calls": calls(GOOD)}, LEAKED),
+    (
+        request(tools=TOOLS, response_format={"type": "json_object"}),
+        {"content": '{"name": "look", "arguments": {}}'},
+        "",
+    ),
     (REQUIRED, {"tool_calls": calls(GOOD)}, ""),
     (REQUIRED, {"content": "hi"}, "no tool was called though one must be"),
     (NAMED, {"tool_calls": calls(GOOD)}, ""),

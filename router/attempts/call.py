@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -21,6 +22,8 @@ from router.wire import answer as wire_answer
 from router.wire import chat, fault
 from router.wire.answer import Answer, Usage
 
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""A header's value."""
 FAIR_S = 10.0
 """Silence for so long is the deployment's fault, whatever was expected of it."""
 
@@ -58,8 +61,17 @@ class Running(msgspec.Struct, frozen=True):
 class Caller:
     """Makes the calls of one step. `attempts` is whole whatever happens: every way out leaves a note."""
 
-    def __init__(self, tools: Tools, request: StepRequest, checks: tuple[str, ...], held: bool, began: float) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        request: StepRequest,
+        checks: tuple[str, ...],
+        held: bool,
+        began: float,
+        headers: Mapping[str, str],
+    ) -> None:
         self._tools, self._request, self._checks, self._held, self._began = tools, request, checks, held, began
+        self._headers = headers
         self.attempts: list[Attempt] = []
         self.live: tuple[Running, relay.Live, float] | None = None
         """A stream past its commit point and the seconds to it, until `finish`."""
@@ -110,8 +122,10 @@ class Caller:
 
     async def _call(self, running: Running, patience: float) -> Answered | relay.Live:
         request, settings, deployment = self._request, self._tools.settings, running.candidate.deployment
-        body = chat.render(request, deployment.model, deployment.thinking.get(running.candidate.mode))
-        call = Call(deployment, body, request.stream, settings.connect_timeout, settings.idle_timeout)
+        spelled = deployment.spelled if request.author == running.candidate.model else ()
+        body = chat.render(request, deployment.model, deployment.thinking.get(running.candidate.mode), spelled)
+        passed = forwarded(self._headers, deployment.forward_headers) if deployment.forward_headers else ()
+        call = Call(deployment, body, request.stream, settings.connect_timeout, settings.idle_timeout, passed)
         try:
             async with asyncio.timeout(patience):
                 reply = await self._tools.upstream.send(call)
@@ -240,3 +254,8 @@ async def _refusal(reply: Reply) -> bytes:
         return await reply.read(fault.MAX_BODY)
     except UpstreamFault:
         return b""
+
+
+def forwarded(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Those of the caller's headers that a deployment gets; one that would not stay one line is left here."""
+    return tuple((n, value) for n in names if (value := headers.get(n)) is not None and _VALUE.fullmatch(value))

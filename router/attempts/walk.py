@@ -7,7 +7,7 @@ arm. Only an answer that the checks reject moves to the next position.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from router import relay
 from router.attempts.call import Answered, Caller, Tools
@@ -29,11 +29,20 @@ SLOW_TOKENS_PER_S, SLOW_PREFILL_PER_S = 10.0, 500.0
 class Walk:
     """One walk over one plan."""
 
-    def __init__(self, tools: Tools, request: StepRequest, terms: Terms, decision: Decision, began: float) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        request: StepRequest,
+        terms: Terms,
+        decision: Decision,
+        began: float,
+        headers: Mapping[str, str] = {},
+    ) -> None:
+        """`headers`: the caller's, of which a deployment gets those that its catalog entry names."""
         self._tools, self._terms, self._decision = tools, terms, decision
         self._limit = began + terms.deadline
         self._live = request.stream and not decision.hold
-        self._caller = Caller(tools, request, terms.checks, decision.hold, began)
+        self._caller = Caller(tools, request, terms.checks, decision.hold, began, headers)
         plan = decision.chosen.attempts
         # The caller judges outside: what comes after its verdict is the caller's to ask for.
         self._plan = plan[:1] if terms.verify == "caller" else plan

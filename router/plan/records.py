@@ -38,6 +38,8 @@ class Situation(msgspec.Struct, frozen=True):
     """The run's latest answers, the last one last."""
     lot: Lot | None = None
     """The run's draw; None: nothing is explored."""
+    looped: str | None = None
+    """The model that answered the step before in the same tool loop, where that is known."""
 
 
 class Lot(msgspec.Struct, frozen=True):

@@ -29,6 +29,11 @@ class Message(msgspec.Struct, frozen=True):
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     name: str | None = None
+    reasoning: msgspec.Raw = NULL
+    """Thoughts that a client sends back, in the spellings of several servers."""
+    reasoning_content: msgspec.Raw = NULL
+    reasoning_details: msgspec.Raw = NULL
+    thinking_blocks: msgspec.Raw = NULL
 
 
 class StepRequest(msgspec.Struct, frozen=True):
@@ -61,6 +66,10 @@ class StepRequest(msgspec.Struct, frozen=True):
     """Bytes that the images' URLs take up in the body."""
     metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """The `turnout.*` entries of OpenAI `metadata`, parsed."""
+    thoughts: bool = False
+    """Whether earlier answers carry their thoughts."""
+    author: str | None = None
+    """The model whose thoughts the messages after the last user message hold, where that is known and they hold any."""
     hints: Mapping[str, Any] | None = None
     """The `turnout` object of the body, parsed, or None."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from router.evidence import decided
-from router.outcome import Outcome, Past, Recall
+from router.outcome import Outcome, Past, Recall, Thread
 from router.store.decisions import Decisions
 from router.store.shelf import Shelf
 from router.verdicts import Change, Filed, Said
@@ -18,6 +18,8 @@ WARM_S = 300.0
 
 RECENT = 4
 """Answers of a run that the length of its next one is told by."""
+THREADS = 16
+"""Conversations of one run that are remembered: the agent's own and its sub-agents'."""
 LONGEST = 16
 """Requests remembered of one step, and arms of one request: as many as the `attempt` hint can count."""
 
@@ -64,7 +66,7 @@ class _Step:
 
 
 class _Run:
-    __slots__ = ("at", "cost", "past", "retries", "warm")
+    __slots__ = ("at", "cost", "past", "retries", "threads", "warm")
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -72,6 +74,20 @@ class _Run:
         self.cost = 0.0
         self.warm: dict[str, tuple[int, float]] = {}
         self.past: tuple[Past, ...] = ()
+        self.threads: dict[str, Thread] = {}
+
+    def heard(self, outcome: Outcome) -> None:
+        """Notes which model wrote the answer that the caller has got."""
+        wrote = next((a.model for a in reversed(outcome.attempts) if a.answered), None)
+        if outcome.thread is None or outcome.status != 200 or wrote is None:
+            return
+        turn = outcome.facts.turn if outcome.facts else 0
+        before = self.threads.pop(outcome.thread, None)
+        if before is not None and before.model == wrote:
+            turn = min(turn, before.since)
+        self.threads[outcome.thread] = Thread(wrote, turn)  # the latest comes last
+        if len(self.threads) > THREADS:
+            del self.threads[next(iter(self.threads))]
 
 
 T = TypeVar("T", _Step, _Run)
@@ -115,6 +131,7 @@ class MemoryStore:
             run_cost=run.cost if run else 0.0,
             warm={m: tokens for m, (tokens, at) in run.warm.items() if now - at < WARM_S} if run else {},
             past=run.past if run else (),
+            threads=dict(run.threads) if run else {},
         )
 
     async def record(self, outcome: Outcome) -> Sequence[Change]:
@@ -126,6 +143,7 @@ class MemoryStore:
             run = self._touch(self._runs, (outcome.key_id, outcome.run_id), _Run, now)
             run.cost += outcome.cost_usd
             run.retries += outcome.retries_used
+            run.heard(outcome)
             n = outcome.facts.n if outcome.facts else 1
             for a in outcome.attempts:
                 if a.answered and a.input_tokens:

@@ -26,7 +26,7 @@ class Call(msgspec.Struct, frozen=True):
 
     Where `stream` is off, the headers come only with the finished answer, and that wait is the caller's to bound."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Extra headers from Turnout itself (trace context); never the caller's."""
+    """Extra headers: those that the deployment has passed on from the caller, never its key."""
 
 
 class Reply(Protocol):

@@ -27,11 +27,21 @@ def read(request: StepRequest, headers: Mapping[str, str]) -> tuple[str, Hints]:
             ("turnout.", request.hints or {}),
         )
     )
-    if said.run_id is None:
-        session = next((headers[h] for h in SESSIONS if hints.IDENT.fullmatch(headers.get(h, ""))), None)
-        if session is not None:
-            said = msgspec.structs.replace(said, run_id=session)
+    if said.run_id is None and (session := _session(request, headers)) is not None:
+        said = msgspec.structs.replace(said, run_id=session)
     return name, said
+
+
+def _session(request: StepRequest, headers: Mapping[str, str]) -> str | None:
+    """The first usable name of a session: in a header, or else the body's `prompt_cache_key`."""
+    for name in SESSIONS:
+        if name in headers and hints.IDENT.fullmatch(headers[name]):
+            return headers[name]
+    try:
+        key = msgspec.json.decode(request.fields["prompt_cache_key"], type=str)
+    except (KeyError, msgspec.DecodeError):
+        return None
+    return key if hints.IDENT.fullmatch(key) else None
 
 
 def refused(said: Hints, recall: Recall, headers: Mapping[str, str]) -> tuple[tuple[str, ...], int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from router.step import NULL, StepRequest
 from router.wire import body as wire_body
-from router.wire import messages, thinking, tools
+from router.wire import history, messages, thinking, tools
 from router.wire.body import MAX_DEPTH, decode, refuse, refuse_nesting
 
 MAX_MODEL = 2048
@@ -67,6 +67,7 @@ def parse(body: bytes) -> StepRequest:
         thinking=thinking.explicit(fields),
         images=read.images,
         image_bytes=read.image_bytes,
+        thoughts=any(map(history.thinks, read.messages)),
         metadata=_metadata(fields),
         hints=_get(fields, "turnout", _PLAIN),
     )
@@ -117,13 +118,18 @@ def _metadata(fields: Fields) -> Mapping[str, Any]:
     return {k: decode(_VALUE, raw, f"metadata.{k[:64]}") for k, raw in entries.items() if k.startswith(_PREFIX)}
 
 
-def render(request: StepRequest, model: str, parameters: Mapping[str, Any] | None = None) -> bytes:
+def render(
+    request: StepRequest, model: str, parameters: Mapping[str, Any] | None = None, spelled: Sequence[str] = ()
+) -> bytes:
     """The body for an upstream that knows the model as `model`.
 
     Turnout's own words are taken out, usage is asked for where the answer is streamed, and the deployment's thinking
-    `parameters` win. Every other member's value goes out byte for byte, in its place.
+    `parameters` win. Thoughts in earlier answers are written as `history.written` does, in the fields `spelled`. Every
+    other member's value goes out byte for byte, in its place.
     """
     fields: dict[str, Any] = dict(request.fields)
+    if request.thoughts:
+        fields["messages"] = history.written(fields["messages"], request.messages, spelled)
     fields["model"] = model
     fields.pop("turnout", None)
     if request.metadata:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from router.hints import Hints
-from router.outcome import Attempt, CheckResult, Outcome, Recall
-from router.store.memory import LONGEST, WARM_S, MemoryStore
+from router.outcome import Attempt, CheckResult, Outcome, Recall, Thread
+from router.step import Facts
+from router.store.memory import LONGEST, THREADS, WARM_S, MemoryStore
 from router.wire import ask
 
 N, Q, Z = "nemotron/off", "qwen/off", "qwen/on"
@@ -239,3 +240,43 @@ async def test_closing_forgets_all() -> None:
     await world.record((N,), run_id="run")
     await world.store.close()
     assert await world.store.recall("key", "step", "run") == Recall()
+
+
+async def test_a_run_knows_who_answers_each_of_its_conversations() -> None:
+    """The model of the last answer that went out, and since which turn it has answered."""
+    world = World()
+
+    async def told(thread: str) -> Thread | None:
+        return (await world.store.recall("key", None, "run")).threads.get(thread)
+
+    async def said(thread: str | None, turn: int, *arms: Attempt | str, **changes: Any) -> None:
+        facts = Facts(turn=turn)
+        await world.record(arms, step_id=None, run_id="run", thread=thread, facts=facts, **changes)
+
+    await said("a", 0, N)
+    await said("b", 0, Q)
+    await said("a", 1, N)
+    assert (await told("a"), await told("b")) == (Thread("nemotron", 0), Thread("qwen", 0))
+    await said("a", 2, rejected(N), attempt(Q, 1))
+    assert await told("a") == Thread("qwen", 2)
+    await said("a", 2, Q)
+    await said("a", 3, Q)
+    assert await told("a") == Thread("qwen", 2)
+    await said("a", 4, N, status=502)
+    await said("a", 4, attempt(N, fault="reset"))
+    await said(None, 4, N)
+    assert await told("a") == Thread("qwen", 2), "nobody got these"
+    await said("a", 1, Q)
+    assert await told("a") == Thread("qwen", 1), "the caller went back"
+    await world.record((N,), step_id=None, run_id="run", thread="a")
+    assert await told("a") == Thread("nemotron", 0)
+
+
+async def test_a_run_remembers_only_so_many_conversations() -> None:
+    """Those that were heard of last."""
+    world = World()
+    for number in range(THREADS + 4):
+        for thread in ("0", str(number)):
+            await world.record((N,), step_id=None, run_id="run", thread=thread)
+    known = (await world.store.recall("key", None, "run")).threads
+    assert len(known) == THREADS and {"0", str(THREADS + 3)} <= known.keys()

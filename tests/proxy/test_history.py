@@ -1,0 +1,87 @@
+"""What of a caller's request goes to which model: thoughts in the history to their own, headers where they may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.proxy.yard import Proxy, Yard
+
+USER = {"role": "user", "content": "How many bolts?"}
+CALLS = [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+THOUGHT = {"role": "assistant", "content": "<think>hm</think>", "tool_calls": CALLS}
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "40"}
+RUN = {"x-session-id": "run-1"}
+
+
+async def second(proxy: Proxy, headers: dict[str, str] = RUN, **fields: Any) -> dict[str, Any]:
+    """The answer of the second step of a tool loop, as the upstream gets it."""
+    await proxy.chat(headers, **{"messages": [USER, THOUGHT, RESULT], **fields})
+    message: dict[str, Any] = proxy.sent()["messages"][1]
+    return message
+
+
+async def test_thoughts_go_back_to_their_own_model(yard: Yard) -> None:
+    """In a known run, to the model that wrote them, in the fields that its server reads."""
+    proxy = await yard({"cheap": "good", "dear": "good"})
+    await proxy.chat(RUN, messages=[USER])
+    assert await second(proxy) == {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": CALLS,
+        "reasoning": "hm",
+        "reasoning_content": "hm",
+    }
+
+
+async def test_no_model_gets_the_thoughts_of_another(yard: Yard) -> None:
+    """A step that moves leaves them behind, and so does every later one up to the next user message."""
+    proxy = await yard({"cheap": "good", "dear": "good"})
+    await proxy.chat(RUN, messages=[USER])
+    for _ in range(2):
+        moved = await second(proxy, model="dear")
+        assert moved == {"role": "assistant", "content": "", "tool_calls": CALLS}
+    await proxy.chat(RUN, model="dear", messages=[USER, THOUGHT, RESULT, THOUGHT, RESULT])
+    assert not any("reasoning" in message for message in proxy.sent()["messages"])
+    await proxy.chat(RUN, model="dear", messages=[USER, THOUGHT, RESULT, THOUGHT, USER, THOUGHT, RESULT])
+    assert ["reasoning" in message for message in proxy.sent()["messages"]] == [False] * 5 + [True, False]
+
+
+async def test_where_nobody_knows_whose_they_are_they_stay_here(yard: Yard) -> None:
+    """Without a run, and in a run whose conversation began elsewhere; a pinned model is taken to be their author."""
+    proxy = await yard({"cheap": "good"})
+    assert "reasoning" not in await second(proxy, {})
+    await proxy.chat(RUN, messages=[{**USER, "content": "Another conversation of the run."}])
+    assert "reasoning" not in await second(proxy)
+    assert (await second(proxy, {}, model="cheap"))["reasoning"] == "hm"
+
+
+@pytest.mark.parametrize(("thoughts", "fields"), [("none", set()), ("reasoning", {"reasoning"})])
+async def test_a_deployment_says_where_it_reads_thoughts(yard: Yard, thoughts: str, fields: set[str]) -> None:
+    """`thoughts` in the catalog."""
+    proxy = await yard({"cheap": [{"model": "good", "thoughts": thoughts}]})
+    message = await second(proxy, model="cheap")
+    assert message.keys() - {"role", "content", "tool_calls"} == fields
+
+
+async def test_thoughts_in_the_prompt_cache_keys_run(yard: Yard) -> None:
+    """`prompt_cache_key` names the run where no header does."""
+    proxy = await yard({"cheap": "good"})
+    await proxy.chat(messages=[USER], prompt_cache_key="conversation-1")
+    assert (await second(proxy, {}, prompt_cache_key="conversation-1"))["reasoning"] == "hm"
+    outcome = await proxy.settled()
+    assert outcome.run_id == "conversation-1" and proxy.sent()["prompt_cache_key"] == "conversation-1"
+
+
+async def test_headers_go_on_where_the_catalog_says_so(yard: Yard) -> None:
+    """Those named, to that deployment alone; the caller's key never, and nothing that would break a line."""
+    deployment = {"model": "good", "forward_headers": ["X-Tenant", "traceparent", "x-absent"]}
+    proxy = await yard({"cheap": [deployment], "dear": "good"}, api_keys=("caller-key",))
+    headers = {"authorization": "Bearer caller-key", "x-tenant": "rail \xe9", "traceparent": "00-a", "x-other": "o"}
+    assert (await proxy.chat(headers)).status == 200
+    seen = proxy.upstream.seen[-1].headers
+    assert (seen["x-tenant"].encode("latin-1").decode(), seen["traceparent"]) == ("rail \xe9", "00-a")
+    assert not {"authorization", "x-other", "x-absent"} & seen.keys()
+    await proxy.chat(headers, model="dear")
+    assert not {"authorization", "x-tenant", "traceparent"} & proxy.upstream.seen[-1].headers.keys()
