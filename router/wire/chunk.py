@@ -77,7 +77,10 @@ _CHUNK = msgspec.json.Decoder(Chunk)
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]{1,64})"')
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _ERROR = re.compile(rb'"error"\s*:\s*[^\sn]')
-_DONE = re.compile(rb"(?:^|[\r\n])data:\s*\[DONE\]")
+_DONE = b"[DONE]"
+_DONE_DATA = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\]")
+_DONE_REACH = 16
+"""Bytes before a [DONE] in which its line begins."""
 _ENDS = (b"\n\n", b"\r\r", b"\n\r\n")
 _NOTHING = Seen()
 
@@ -108,11 +111,21 @@ def scan(block: bytes) -> Seen:
     finish = _FINISH.findall(block)
     has_usage = _USAGE.search(block) is not None
     has_error = _ERROR.search(block) is not None and any(map(is_error, sse.events(block)))
-    done = b"[DONE]" in block and _DONE.search(block) is not None
+    done = _ends(block)
     if not (finish or has_usage or has_error or done):
         return _NOTHING
     reason = finish[-1].decode("utf-8", "replace") if finish else None
     return Seen(reason, len(finish), has_usage, has_error, done)
+
+
+def _ends(block: bytes) -> bool:
+    """Whether a [DONE] is an event's data. Sought from the end: a search for lines costs more than all the rest."""
+    at = block.rfind(_DONE)
+    while at >= 0:
+        if _DONE_DATA.search(block, max(0, at - _DONE_REACH), at + len(_DONE)):
+            return True
+        at = block.rfind(_DONE, 0, at)
+    return False
 
 
 def is_error(data: bytes) -> bool:

@@ -82,6 +82,7 @@ TEXT = 'He said: "finish_reason": "stop", "usage": {}, "error": {"a": 1}\n\ndata
         (event({"choices": [], "usage": USAGE}), {"has_usage": True}),
         (b'data: {"usage":{}}\n\n', {"has_usage": True}),
         (DONE, {"done": True}),
+        (DONE + event(chunk({"content": "[DONE]"})), {"done": True}),
         (b": x\r\rdata:[DONE]\r\r", {"done": True}),
         (event({"error": {"message": "x"}}), {"has_error": True}),
         (event({"error": "x"}), {"has_error": True}),
