@@ -17,6 +17,7 @@ from router import journal as journals
 from router.api import contract, explain, failures, models, outcomes, service
 from router.api.asgi import Receive, Scope, Send
 from router.api.dialect import Chat, Dialect
+from router.api.door import Door, granted
 from router.api.route import StepRoute
 from router.attempts import Tools
 from router.chronicle import Chronicle
@@ -24,9 +25,10 @@ from router.config import Config
 from router.feedback import Feedback
 from router.health import Health
 from router.journal import Journal
+from router.keys import Grant, Ring
 from router.learner import Learner
 from router.library import Library
-from router.limits import Keys, Quota
+from router.limits import Guard, Quota
 from router.lots import Lots
 from router.metrics import Metrics
 from router.outcome import Outcome
@@ -41,15 +43,15 @@ LOG = logging.getLogger("turnout")
 
 
 class Turnout:
-    """The ASGI application: hot routes raw, the rest through FastAPI."""
+    """The ASGI application: hot routes raw, the rest through FastAPI, behind a door."""
 
-    def __init__(self, steps: Mapping[str, StepRoute], rest: FastAPI, library: Library) -> None:
-        self._steps, self._rest = steps, rest
-        self.library = library
+    def __init__(self, steps: Mapping[str, StepRoute], door: Door, library: Library, ring: Ring) -> None:
+        self._steps, self._door = steps, door
+        self.library, self.ring = library, ring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        step = self._steps.get(scope["path"]) if scope["type"] == "http" else None
-        await (step or self._rest)(scope, receive, send)
+        step = self._steps.get(scope["path"]) if scope["type"] == "http" and not self._door.apart(scope) else None
+        await (step or self._door)(scope, receive, send)
 
 
 def create_app(
@@ -67,6 +69,7 @@ def create_app(
     """
     metrics = Metrics()
     chronicle = Chronicle(clock)
+    guard = Guard.of(settings, clock, metrics.config_errors.inc)
     health = Health(clock, turned=chronicle.breaker)
     library = Library(settings, loaded=lambda config: _loaded(config, metrics), refused=metrics.config_errors.inc)
     upstream = upstream or loader.upstreams(library.current.deployments(), settings)
@@ -94,6 +97,7 @@ def create_app(
         "beliefs": learner.outcome,
         "metrics": metrics.observe,
         "chronicle": chronicle.observe,
+        "purse": guard.purse.observe,
         **({"journal": journal.observe} if journal else {}),
         **(observers or {}),
     }
@@ -112,12 +116,10 @@ def create_app(
     tools = Tools(upstream, health, Counter(), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
-    parts = Parts(
-        settings, metrics, library, tools, store, learner, journal, feedback, pipeline, Keys(settings.api_keys)
-    )
+    parts = Parts(settings, metrics, library, tools, store, learner, journal, feedback, pipeline, guard)
     dialects: tuple[Dialect, ...] = (Chat(),)
-    steps = {dialect.path: StepRoute(dialect, pipeline, parts.keys, settings) for dialect in dialects}
-    return Turnout(steps, _rest(parts), library)
+    steps = {dialect.path: StepRoute(dialect, pipeline, guard, settings) for dialect in dialects}
+    return Turnout(steps, Door(_rest(parts), guard.ring, settings.admin_port), library, guard.ring)
 
 
 def _loaded(config: Config, metrics: Metrics) -> None:
@@ -142,7 +144,7 @@ class Parts(NamedTuple):
     journal: Journal | None
     feedback: Feedback
     pipeline: Pipeline
-    keys: Keys
+    guard: Guard
 
 
 def _exposition(parts: Parts) -> bytes:
@@ -168,6 +170,7 @@ class Life:
     async def __call__(self, _: FastAPI) -> AsyncIterator[None]:
         parts = self._parts
         beside = [asyncio.create_task(parts.library.watch()), asyncio.create_task(parts.learner.work())]
+        beside.append(asyncio.create_task(parts.guard.watch(parts.settings.reload_interval)))
         if parts.journal is not None:
             parts.journal.start()
             LOG.info("journal: outcomes are logged in %s", parts.settings.journal_dir)
@@ -180,6 +183,7 @@ class Life:
                 task.cancel()
             await parts.tools.upstream.close()
             await parts.store.close()
+            await asyncio.to_thread(parts.guard.purse.save)
             if parts.journal is not None:
                 await asyncio.to_thread(parts.journal.close)  # last: whatever ended before it is written
 
@@ -191,8 +195,8 @@ def _rest(parts: Parts) -> FastAPI:
     def authorised(
         request: Request,
         authorization: Annotated[str | None, Header(description="`Bearer KEY`, where the server has keys")] = None,
-    ) -> str:
-        return parts.keys.identify(request.headers)
+    ) -> Grant:
+        return granted(request.scope)
 
     life = Life(parts)
     app = FastAPI(
@@ -206,8 +210,8 @@ def _rest(parts: Parts) -> FastAPI:
     private = APIRouter(dependencies=[Depends(authorised)])
     private.include_router(contract.chat())
     private.include_router(models.routes(library.get))
-    private.include_router(explain.routes(pipeline, settings, authorised))
-    quota = Quota(settings.outcomes_per_minute, pipeline.clock)
+    private.include_router(explain.routes(pipeline, parts.guard.admission, settings, authorised))
+    quota = Quota(pipeline.clock)
     private.include_router(outcomes.routes(parts.store, parts.feedback, quota, settings, authorised))
     private.include_router(service.metrics(lambda: _exposition(parts)))
     app.include_router(private)

@@ -34,13 +34,13 @@ class Pipeline:
         request = incoming.step()
         name, hints = ask.read(request, incoming.headers)
         record.identify(request, hints)
-        wanted = target(name, config.policies, config.default, config.catalog)
+        wanted = target(name, *incoming.grant.allowed(config.policies, config.default), config.catalog)
         recall = await self._store.recall(incoming.key_id, hints.step_id, hints.run_id)
         refused, forgotten = ask.refused(hints, recall, incoming.headers)
         facts, thread = step.facts(request), recall.threads.get(record.thread)
         terms = resolve(
-            wanted, facts, hints, streamed=request.stream, failed=len(refused) + forgotten,
-            run_retries=recall.run_retries, run_cost=recall.run_cost,
+            wanted, facts, incoming.grant.narrowed(hints, incoming.left), streamed=request.stream,
+            failed=len(refused) + forgotten, run_retries=recall.run_retries, run_cost=recall.run_cost,
         )  # fmt: skip
         record.asked(terms, facts, refused, config.versions.get(terms.policy, ""))
         unhealthy = self._tools.health.unhealthy()

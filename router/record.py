@@ -12,6 +12,7 @@ import msgspec
 
 from router.errors import TurnoutError
 from router.hints import NONE, Hints
+from router.keys import LOCAL, Grant
 from router.outcome import Attempt, Outcome
 from router.plan import Decision
 from router.step import Facts, StepRequest
@@ -54,6 +55,9 @@ class Incoming(msgspec.Struct, frozen=True):
     request_id: str
     fault: TurnoutError | None = None
     """What is wrong with it, where its dialect could not read it."""
+    grant: Grant = LOCAL
+    left: float | None = None
+    """USD that its key may spend yet; None: any."""
 
     def step(self) -> StepRequest:
         """The body read. Raises TurnoutError."""

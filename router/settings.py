@@ -13,6 +13,7 @@ from router.errors import ConfigError
 PREFIX = "TURNOUT_"
 BOUNDS = {
     "port": (0, 65_535),
+    "admin_port": (0, 65_535),
     "reload_interval": (0, 86_400),
     "journal_segment_bytes": (4_096, 1e12),
     "journal_keep_bytes": (0, 1e15),
@@ -54,6 +55,12 @@ class Settings:
     """The policy that `auto` means."""
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     """Keys that callers must present as bearer tokens, separated by commas. Without any, only loopback may be bound."""
+    keys_file: Path | None = None
+    """File of keys with rights and limits of their own; `keys.json` in the state folder where not given."""
+    admin_host: str = ""
+    """Address of the port of administration; that of `host` where not given."""
+    admin_port: int = 0
+    """The one port at which metrics and administration are; 0: they are where all is."""
     max_body_bytes: int = 10_000_000
     max_answer_bytes: int = 32_000_000
     client: str = "native"
@@ -122,15 +129,25 @@ class Settings:
     def journal_dir(self) -> Path | None:
         return self.state_dir / "journal" if self.state_dir is not None else None
 
+    @property
+    def keys_path(self) -> Path | None:
+        """Where keys are kept; there need be no such file, unless the settings name it."""
+        if self.keys_file is None and self.state_dir is not None:
+            return self.state_dir / "keys.json"
+        return self.keys_file
+
     def check_exposure(self, named: str = f"{PREFIX}HOST") -> None:
-        """Raises ConfigError where the address, from `named`, is reachable by others and no key is set."""
-        if self.api_keys or is_loopback(self.host):
+        """Raises ConfigError where an address, the main one from `named`, is reachable by others and no key is set."""
+        if self.api_keys or (self.keys_path is not None and self.keys_path.is_file()):
             return
-        raise ConfigError(
-            named,
-            None,
-            f"{self.host} can be reached by others and no key is set. Set {PREFIX}API_KEYS, or bind to 127.0.0.1.",
-        )
+        for name, host in ((named, self.host), (f"{PREFIX}ADMIN_HOST", self.admin_host or self.host)):
+            if not is_loopback(host):
+                raise ConfigError(
+                    name,
+                    None,
+                    f"{host} can be reached by others and no key is set. Make one (turnout keys create NAME), "
+                    f"set {PREFIX}API_KEYS, or bind to 127.0.0.1.",
+                )
 
 
 def is_loopback(host: str) -> bool:

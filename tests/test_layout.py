@@ -28,7 +28,7 @@ ROWS = (
     ("feedback", "learner", "record", "plan"),
     ("config", "beliefs"),
     ("upstream",),
-    ("health", "limits"),
+    ("health", "keys", "limits"),
     ("chronicle", "journal", "metrics"),
     ("store",),
     (

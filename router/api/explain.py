@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Request
 
 from router import plan
 from router.api.asgi import header_map, read_body, request_id
+from router.keys import Grant
+from router.limits import Admission
 from router.pipeline import Pipeline
 from router.plan import Candidate, Decision, Plan
 from router.record import Incoming, Record
@@ -24,15 +26,19 @@ BODY = {
 }
 
 
-def routes(pipeline: Pipeline, settings: Settings, authorised: Callable[..., str]) -> APIRouter:
+def routes(
+    pipeline: Pipeline, admission: Admission, settings: Settings, authorised: Callable[..., Grant]
+) -> APIRouter:
     router = APIRouter(tags=["decisions"])
 
     @router.post("/v1/route", summary="Explain a decision", openapi_extra={"requestBody": BODY})
-    async def route(request: Request, key_id: str = Depends(authorised)) -> dict[str, Any]:
+    async def route(request: Request, grant: Grant = Depends(authorised)) -> dict[str, Any]:
         """Takes the body of a chat completion; returns the decision, gates and plans. Sends nothing upstream."""
-        headers = header_map(request.scope)
+        admission.asked(grant)
+        headers, left = header_map(request.scope), admission.left(grant)
         body = await read_body(request.receive, headers, settings.max_body_bytes)
-        return await explain(pipeline, Incoming(body, headers, key_id, request_id(headers)))
+        incoming = Incoming(body, headers, grant.key_id, request_id(headers), grant=grant, left=left)
+        return await explain(pipeline, incoming)
 
     return router
 

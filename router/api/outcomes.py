@@ -14,6 +14,7 @@ from router.api.asgi import read_body
 from router.errors import BadRequest
 from router.evidence import SIGNALS
 from router.feedback import Feedback
+from router.keys import Grant
 from router.limits import Quota
 from router.settings import Settings
 from router.store.base import Store
@@ -72,7 +73,7 @@ BODY = {"required": True, "content": {"application/json": {"schema": Verdict.mod
 
 
 def routes(
-    store: Store, feedback: Feedback, quota: Quota, settings: Settings, authorised: Callable[..., str]
+    store: Store, feedback: Feedback, quota: Quota, settings: Settings, authorised: Callable[..., Grant]
 ) -> APIRouter:
     router = APIRouter(tags=["outcomes"])
 
@@ -82,11 +83,11 @@ def routes(
         openapi_extra={"requestBody": BODY},
         responses={status: {"description": text} for status, text in REFUSALS.items()},
     )
-    async def outcomes(request: Request, key_id: str = Depends(authorised)) -> Receipt:
+    async def outcomes(request: Request, grant: Grant = Depends(authorised)) -> Receipt:
         """A verdict counts once, however often it is sent. Only the key that asked for a step may judge it."""
-        quota.take(key_id)
+        quota.take(grant.key_id, settings.outcomes_per_minute, "verdicts")
         verdict = read(await read_body(request.receive, request.headers, settings.max_body_bytes))
-        filed: Filed = await store.judge(key_id, verdict.said(time.time()))
+        filed: Filed = await store.judge(grant.key_id, verdict.said(time.time()))
         for change in filed.changes:
             feedback.tell((change,))
             await asyncio.sleep(0)  # a run's verdict may move the beliefs a few hundred times

@@ -25,7 +25,7 @@ from router.api.dialect import Asked, Dialect
 from router.api.leaving import Watch
 from router.api.spoken import SpokenSink
 from router.errors import TurnoutError, Unavailable
-from router.limits import Keys
+from router.limits import Guard
 from router.pipeline import Pipeline
 from router.record import Incoming
 from router.settings import Settings
@@ -36,19 +36,32 @@ LOG = logging.getLogger("turnout")
 class StepRoute:
     """Checks the key, reads the body, and runs the pipeline until it ends or the caller leaves."""
 
-    def __init__(self, dialect: Dialect, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
-        self._dialect, self._pipeline, self._keys, self._settings = dialect, pipeline, keys, settings
+    def __init__(self, dialect: Dialect, pipeline: Pipeline, guard: Guard, settings: Settings) -> None:
+        self._dialect, self._pipeline, self._settings = dialect, pipeline, settings
+        self._ring, self._admission = guard.ring, guard.admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)
         request = request_id(headers)
-        if scope["method"] != "POST":
-            error = method_not_allowed(scope["path"], scope["method"])
-            await send_error(send, error, request, self._dialect, [(b"allow", b"POST")])
+        try:
+            grant = self._ring.identify(headers)  # before any other work
+            if scope["method"] != "POST":
+                raise method_not_allowed(scope["path"], scope["method"])
+            left = self._admission.enter(grant)
+        except TurnoutError as fault:
+            allow = [(b"allow", b"POST")] if fault.status == 405 else None
+            await send_error(send, fault, request, self._dialect, allow)
             return
         try:
-            key_id = self._keys.identify(headers)  # before any other work
-            body = await read_body(receive, headers, self._settings.max_body_bytes)
+            await self._step(Incoming(b"", headers, grant.key_id, request, grant=grant, left=left), receive, send)
+        finally:
+            self._admission.leave(grant)
+
+    async def _step(self, incoming: Incoming, receive: Receive, send: Send) -> None:
+        """`incoming`: all but its body, which is still to be read."""
+        request = incoming.request_id
+        try:
+            body = await read_body(receive, incoming.headers, self._settings.max_body_bytes)
         except TurnoutError as fault:
             await send_error(send, fault, request, self._dialect)
             return
@@ -56,7 +69,7 @@ class StepRoute:
             return
         sink = ResponseSink(send, request, self._settings.keepalive_interval, self._dialect)
         try:
-            incoming, voice = await self._asked(Incoming(body, headers, key_id, request))
+            incoming, voice = await self._asked(msgspec.structs.replace(incoming, body=body))
             if voice is not None:
                 sink = SpokenSink(send, request, self._settings.keepalive_interval, self._dialect, voice)
             await _until_left(receive, sink, self._pipeline.run(incoming, sink))

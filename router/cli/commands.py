@@ -19,7 +19,7 @@ import typer
 from router import __version__, config, loader, prices
 from router.api.explain import explain as explained
 from router.attempts import Tools
-from router.cli import compare, journal, replay, serving, show, starting
+from router.cli import compare, journal, keys, replay, serving, show, starting
 from router.cli.screen import Screen
 from router.config import Config
 from router.errors import ConfigError, Infeasible, TurnoutError
@@ -54,6 +54,7 @@ app = typer.Typer(
 models = typer.Typer(help="What the catalog holds.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(journal.app, name="journal")
+app.add_typer(keys.app, name="keys")
 app.command("replay")(replay.command)
 app.command("compare")(compare.command)
 

@@ -22,8 +22,8 @@ DRAIN_S = 30
 """Seconds that streams under way get to end after SIGTERM."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigError naming host and port where it cannot be had."""
+def bind(host: str, port: int, named: str = "--port") -> socket.socket:
+    """A listening socket. Raises ConfigError naming host and port where it cannot be had, and where to set another."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -32,7 +32,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         sock.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{host}:{port}", None, f"cannot be bound: {reason}. Choose another with --port.") from None
+        raise ConfigError(f"{host}:{port}", None, f"cannot be bound: {reason}. Choose another with {named}.") from None
     sock.set_inheritable(True)
     return sock
 
@@ -72,20 +72,25 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, console: Console) -> None:
     """Serves until SIGINT or SIGTERM. Raises ConfigError before that: a wrong file, setting or address."""
     app = create_app(settings)
-    sock = bind(settings.host, settings.port)
-    welcome(settings, console)
+    socks = [bind(settings.host, settings.port)]
+    if settings.admin_port:
+        socks.append(bind(settings.admin_host or settings.host, settings.admin_port, "TURNOUT_ADMIN_PORT"))
+    welcome(settings, len(app.ring.grants) if app.ring.keyed else None, console)
     gc.collect()
     gc.set_threshold(*GARBAGE)
     gc.freeze()  # what was built at start is never garbage; do not look at it again
-    Server(config(app)).run(sockets=[sock])
+    Server(config(app)).run(sockets=socks)
 
 
-def welcome(settings: Settings, console: Console) -> None:
-    """Where it listens, and who may ask."""
+def welcome(settings: Settings, keys: int | None, console: Console) -> None:
+    """Where it listens, and who may ask. `keys`: how many there are; None: none is needed."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     show.say(console, f"Turnout serves http://{host}:{settings.port}/v1  (policy {settings.policy})", style="bold")
-    if settings.api_keys:
-        show.say(console, f"{len(settings.api_keys)} API key(s) may call it.")
+    if settings.admin_port:
+        where = settings.admin_host or settings.host
+        show.say(console, f"Metrics and administration are at {where}:{settings.admin_port} alone.")
+    if keys is not None:
+        show.say(console, f"{keys} API key(s) may call it.")
     else:
         alone = "No API key is set, so it is bound to this machine alone."
-        show.say(console, f"{alone} Set TURNOUT_API_KEYS to open it to others.")
+        show.say(console, f"{alone} Make one to open it to others: turnout keys create NAME.")

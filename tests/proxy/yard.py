@@ -145,7 +145,7 @@ class Yard:
         write_files(self._folder, upstream.url, models or {"cheap": "good"}, {"default": policy, **policies}, facts)
         outcomes: list[Outcome] = []
         app = create_app(
-            Settings(policies=self._folder, reload_interval=0, **settings),
+            Settings(**{"policies": self._folder, "reload_interval": 0, **settings}),
             store=store,
             observers={**observers, "test": outcomes.append},
         )
