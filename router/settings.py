@@ -57,10 +57,10 @@ class Settings:
     """Keys that callers must present as bearer tokens, separated by commas. Without any, only loopback may be bound."""
     keys_file: Path | None = None
     """File of keys with rights and limits of their own; `keys.json` in the state folder where not given."""
-    admin_host: str = ""
-    """Address of the port of administration; that of `host` where not given."""
     admin_port: int = 0
     """The one port at which metrics and administration are; 0: they are where all is."""
+    admin_host: str = "127.0.0.1"
+    """Address of that port."""
     max_body_bytes: int = 10_000_000
     max_answer_bytes: int = 32_000_000
     client: str = "native"
@@ -140,7 +140,8 @@ class Settings:
         """Raises ConfigError where an address, the main one from `named`, is reachable by others and no key is set."""
         if self.api_keys or (self.keys_path is not None and self.keys_path.is_file()):
             return
-        for name, host in ((named, self.host), (f"{PREFIX}ADMIN_HOST", self.admin_host or self.host)):
+        inner = self.admin_host if self.admin_port else "127.0.0.1"
+        for name, host in ((named, self.host), (f"{PREFIX}ADMIN_HOST", inner)):
             if not is_loopback(host):
                 raise ConfigError(
                     name,

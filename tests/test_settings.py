@@ -120,11 +120,18 @@ def test_loopback_needs_no_key(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "", "localhost.example.com"])
-def test_any_other_address_needs_a_key(host: str) -> None:
+def test_any_other_address_needs_a_key(host: str, tmp_path: Path) -> None:
     """An open proxy would spend the owner's money; what cannot be told to be loopback is not."""
     with pytest.raises(ConfigError, match="TURNOUT_HOST: .*TURNOUT_API_KEYS"):
         Settings(host=host).check_exposure()
     Settings(host=host, api_keys=("k",)).check_exposure()
+    with pytest.raises(ConfigError, match="TURNOUT_ADMIN_HOST"):
+        Settings(admin_host=host, admin_port=9090).check_exposure()
+    Settings(admin_host=host).check_exposure()  # nobody listens there
+    keys = tmp_path / "keys.json"
+    keys.write_text("{}")
+    Settings(host=host, keys_file=keys).check_exposure()
+    Settings(host=host, state_dir=tmp_path).check_exposure()
 
 
 def test_policies_come_from_the_folder_given_else_here_else_the_package(

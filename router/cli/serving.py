@@ -74,7 +74,7 @@ def serve(settings: Settings, console: Console) -> None:
     app = create_app(settings)
     socks = [bind(settings.host, settings.port)]
     if settings.admin_port:
-        socks.append(bind(settings.admin_host or settings.host, settings.admin_port, "TURNOUT_ADMIN_PORT"))
+        socks.append(bind(settings.admin_host, settings.admin_port, "TURNOUT_ADMIN_PORT"))
     welcome(settings, len(app.ring.grants) if app.ring.keyed else None, console)
     gc.collect()
     gc.set_threshold(*GARBAGE)
@@ -87,7 +87,7 @@ def welcome(settings: Settings, keys: int | None, console: Console) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     show.say(console, f"Turnout serves http://{host}:{settings.port}/v1  (policy {settings.policy})", style="bold")
     if settings.admin_port:
-        where = settings.admin_host or settings.host
+        where = settings.admin_host
         show.say(console, f"Metrics and administration are at {where}:{settings.admin_port} alone.")
     if keys is not None:
         show.say(console, f"{keys} API key(s) may call it.")
