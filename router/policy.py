@@ -162,6 +162,8 @@ class Policy(Strict):
     """Model names, with `*`, that mean `auto`."""
     thinking: frozenset[Mode] | None = None
     """Modes that may be used; None means all."""
+    affinity: float = Field(default=1.0, ge=0, le=100)
+    """How many times over a switch to another model inside a tool loop has to gain what the warm cache saves."""
     exploration: Exploration = Exploration()
     classes: tuple[StepClass, ...] = Field(min_length=1, max_length=MAX_CLASSES)
 

@@ -12,7 +12,7 @@ from router.api.asgi import header_map, read_body, request_id
 from router.keys import Grant
 from router.limits import Admission
 from router.pipeline import Pipeline
-from router.plan import Candidate, Decision, Plan
+from router.plan import Candidate, Decision, Loop, Plan
 from router.record import Incoming, Record
 from router.settings import Settings
 from router.step import Facts
@@ -69,6 +69,7 @@ def render(decision: Decision, terms: Terms, facts: Facts) -> dict[str, Any]:
         "frontier": [_plan(p) for p in decision.frontier],
         "plans": [{**_plan(each.plan), "why": each.why} for each in plan.everything(decision, PLANS)],
         "arms": [_candidate(c) for options in decision.options.values() for c in options],
+        "loop": _loop(decision.loop),
         "gates": [
             {"arm": g.arm, "deployment": g.deployment, "kind": g.kind, "reason": g.reason} for g in decision.gates
         ],
@@ -86,6 +87,18 @@ def _plan(p: Plan) -> dict[str, Any]:
         "expected_seconds": round(p.seconds, 3),
         "q90_seconds": round(p.seconds_q90, 3),
         "reach": [round(r, 6) for r in p.reach],
+    }
+
+
+def _loop(loop: Loop | None) -> dict[str, Any] | None:
+    """The tool loop that the step goes on with, and whether leaving its model was worth it."""
+    if loop is None:
+        return None
+    return {
+        "model": loop.model,
+        "stays": loop.stays,
+        "gain_usd": round(loop.gain, 9),
+        "needed_usd": round(loop.loss, 9),
     }
 
 

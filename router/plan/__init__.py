@@ -3,6 +3,18 @@
 from router.plan.choose import decide
 from router.plan.gates import Gate
 from router.plan.listing import Listed, everything
-from router.plan.records import Candidate, Decision, Draw, Lot, Plan, Situation
+from router.plan.records import Candidate, Decision, Draw, Loop, Lot, Plan, Situation
 
-__all__ = ["Candidate", "Decision", "Draw", "Gate", "Listed", "Lot", "Plan", "Situation", "decide", "everything"]
+__all__ = [
+    "Candidate",
+    "Decision",
+    "Draw",
+    "Gate",
+    "Listed",
+    "Loop",
+    "Lot",
+    "Plan",
+    "Situation",
+    "decide",
+    "everything",
+]

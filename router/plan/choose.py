@@ -8,6 +8,7 @@ from functools import cache
 from router.beliefs import Beliefs
 from router.catalog import Catalog
 from router.errors import Infeasible, Unavailable
+from router.plan.affinity import kept
 from router.plan.exploring import explored
 from router.plan.few import Choice, few, fits
 from router.plan.gates import Gate
@@ -52,11 +53,14 @@ def _decide(
     if terms.f >= 1.0:
         attempts = 1  # nothing tells a wrong answer from a right one, so nothing can start a retry
     space, best = _best(found, able, terms, failed, attempts)
-    picked = None
+    picked = loop = None
+    if situation.looped and terms.affinity and not failed:
+        best, loop = kept(best, space, found, terms, situation.looped)
     if situation.lot and terms.exploration and not (failed or situation.assume_failed or facts.thinking):
         picked = explored(best, space, terms, catalog.arms, situation.lot)
         best = picked.choice if picked else best
-    kind, reason = _why(best, terms) if picked is None or picked.arm is None else picked.why
+    told = picked if picked and picked.arm else loop if loop and loop.gain and loop.stays else None
+    kind, reason = told.why if told else _why(best, terms)
     return Decision(
         chosen=built(best.row, found),
         options=found,
@@ -74,6 +78,7 @@ def _decide(
         attempts=best.attempts,
         propensity=picked.propensity if picked else 1.0,
         drawn=picked.draw if picked else None,
+        loop=loop,
     )
 
 

@@ -46,7 +46,8 @@ def _why(number: int, decision: Decision, found: Found) -> str:
     if number == found.number(plan.arms):
         return decision.reason
     if number == found.best:
-        return f"the best by objective, ${float(found.objective[number]):.6f}; the run's draw was another"
+        instead = "the run's draw was another" if decision.kind == "exploration" else "the loop stays where it is"
+        return f"the best by objective, ${float(found.objective[number]):.6f}; {instead}"
     cap = terms.max_cost if terms.max_cost is not None else math.inf
     row = found.row(number)
     if not row.allowed:

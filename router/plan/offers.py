@@ -239,6 +239,8 @@ def _priced(
         output_mean=n * length.mean,
         reasoning_mean=n * length.reasoning,
         load=busy / room,
+        warm_usd=held * (prices.input - offer.cached) * 1e-6,
+        warm_s=held * pace.read_s,
     )
 
 

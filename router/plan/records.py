@@ -89,6 +89,9 @@ class Candidate(msgspec.Struct, frozen=True):
     reasoning_mean: float
     load: float
     """Requests in flight over concurrency."""
+    warm_usd: float = 0.0
+    """USD that the run's warm prompt cache saves here, and seconds."""
+    warm_s: float = 0.0
 
     @property
     def key(self) -> str:
@@ -97,6 +100,28 @@ class Candidate(msgspec.Struct, frozen=True):
 
 Options = Mapping[str, tuple[Candidate, ...]]
 """Arm → its feasible deployments, the one that is planned with first; arms by model and mode."""
+
+
+class Loop(msgspec.Struct, frozen=True):
+    """A tool loop that a step goes on with, and what came of it."""
+
+    model: str
+    """The model that answered the step before."""
+    stays: bool
+    """Whether the plan begins with it."""
+    gain: float
+    """USD of the objective by which the best plan beats the best that stays; 0 where the best one stays anyway."""
+    loss: float
+    """USD of the objective that a switch has to gain more than."""
+
+    @property
+    def why(self) -> tuple[str, str]:
+        """As a fixed word and as a sentence."""
+        return (
+            "affinity",
+            f"stays with {self.model} inside a tool loop: leaving gains ${self.gain:.6f}, its warm cache is worth "
+            f"${self.loss:.6f}",
+        )
 
 
 class Plan(msgspec.Struct, frozen=True, dict=True):
@@ -147,7 +172,7 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
     """Whether a streamed answer must be buffered until its checks pass."""
     kind: str
     """What decided, of a fixed few: accuracy, failure_cost, cost_per_success, accuracy_unmet, deadline_unmet,
-    exploration."""
+    exploration, affinity."""
     reason: str
     """The same in words."""
     beliefs_version: int
@@ -161,6 +186,8 @@ class Decision(msgspec.Struct, frozen=True, dict=True):
     """Probability that the run's one draw leads to this plan here; 1 without exploration."""
     drawn: Draw | None = None
     """None where nothing was drawn."""
+    loop: Loop | None = None
+    """The tool loop that the step goes on with, where it is known who has answered it so far."""
 
     def again(self) -> Found:
         """The search behind the decision: pure, so it is repeated where its arrays are wanted rather than kept."""

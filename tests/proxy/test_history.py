@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -85,3 +86,26 @@ async def test_headers_go_on_where_the_catalog_says_so(yard: Yard) -> None:
     assert not {"authorization", "x-other", "x-absent"} & seen.keys()
     await proxy.chat(headers, model="dear")
     assert not {"authorization", "x-tenant", "traceparent"} & proxy.upstream.seen[-1].headers.keys()
+
+
+PRICES = {"cheap": {"input": 1.0, "output": 0.001}, "dear": {"input": 16.0, "output": 0.001, "cached_input": 0.001}}
+"""The upstream counts 9 tokens of input: what `dear` then holds is worth $0.00018 per success."""
+
+
+@pytest.mark.parametrize(("affinity", "model"), [(0, "cheap/off"), (1, "cheap/off"), (20, "dear/off")])
+async def test_a_tool_loop_stays_where_its_cache_is_warm(yard: Yard, affinity: int, model: str) -> None:
+    """As far as the policy's `affinity` says; the next user message is free to go elsewhere; `/v1/route` shows it."""
+    places = {name: [{"model": "good", "prices": prices}] for name, prices in PRICES.items()}
+    proxy = await yard(places, policy={"affinity": affinity})
+    await proxy.chat(RUN, model="dear", messages=[USER])
+    step = {"model": "auto", "messages": [USER, THOUGHT, RESULT]}
+    shown = json.loads((await proxy.fetch("POST", "/v1/route", json.dumps(step).encode(), RUN)).body)
+    assert (await proxy.chat(RUN, **step)).headers["x-turnout-model"] == model
+    assert shown["chosen"]["arms"] == [model]
+    if affinity:
+        assert shown["loop"]["model"] == "dear" and shown["loop"]["stays"] == (model == "dear/off")
+        assert (shown["loop"]["gain_usd"] <= shown["loop"]["needed_usd"]) == shown["loop"]["stays"]
+    else:
+        assert shown["loop"] is None
+    got = await proxy.chat(RUN, messages=[USER, THOUGHT, RESULT, {"role": "assistant", "content": "40."}, USER])
+    assert got.headers["x-turnout-model"] == "cheap/off"

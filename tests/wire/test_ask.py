@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.errors import BadRequest
@@ -73,3 +74,14 @@ def test_a_hint_goes_before_a_session_and_a_usable_session_before_one_that_is_no
     assert ask.read(request(), headers)[1].run_id == "good"
     assert ask.read(request(), {"x-session-id": "\u00e9"})[1].run_id is None
     assert ask.read(request("auto?run_id=mine"), headers)[1].run_id == "mine"
+
+
+@pytest.mark.parametrize(
+    ("key", "run"), [('"c-1"', "c-1"), ('"a b"', None), ('""', None), ("7", None), ("null", None), ('["a"]', None)]
+)
+def test_a_prompt_cache_key_names_the_run_last(key: str, run: str | None) -> None:
+    """Where neither a hint nor a header does; one that is no name names nothing, and is the upstream's to refuse."""
+    asked = request()
+    asked.fields["prompt_cache_key"] = msgspec.Raw(key.encode())
+    assert ask.read(asked, {})[1].run_id == run
+    assert ask.read(asked, {"session-id": "s"})[1].run_id == "s"
