@@ -14,17 +14,20 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 
 from router import __version__, loader
 from router import journal as journals
+from router import keeper as keepers
 from router.api import contract, explain, failures, models, outcomes, service
 from router.api.asgi import Receive, Scope, Send
 from router.api.dialect import Chat, Dialect
 from router.api.door import Door, granted
 from router.api.route import StepRoute
+from router.archive import Archive
 from router.attempts import Tools
 from router.chronicle import Chronicle
 from router.config import Config
 from router.feedback import Feedback
 from router.health import Health
 from router.journal import Journal
+from router.keeper import Keeper
 from router.keys import Grant, Ring
 from router.learner import Learner
 from router.library import Library
@@ -113,13 +116,30 @@ def create_app(
         listeners=judged,
         learners={"beliefs": learner.change} if settings.learn == "on" else {},
     )
+    keeper = _keeper(settings, library, learner, store)
     tools = Tools(upstream, health, Counter(), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
-    parts = Parts(settings, metrics, library, tools, store, learner, journal, feedback, pipeline, guard)
+    parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
     dialects: tuple[Dialect, ...] = (Chat(),)
     steps = {dialect.path: StepRoute(dialect, pipeline, guard, settings) for dialect in dialects}
     return Turnout(steps, Door(_rest(parts), guard.ring, settings.admin_port), library, guard.ring)
+
+
+def _keeper(settings: Settings, library: Library, learner: Learner, store: Store) -> Keeper | None:
+    """Begins with what was learned before; None where there is no folder to keep it in."""
+    if settings.beliefs_dir is None:
+        return None
+    archive = Archive(settings.beliefs_dir)
+    found = keepers.restored(archive, library.current.catalog)
+    if found is not None:
+        library.believe(found.beliefs)
+    if isinstance(store, MemoryStore) and settings.journal_dir is not None and settings.journal != "off":
+        since = found.at if found is not None else 0.0
+        keepers.recover(settings.journal_dir, store, learner, since=since, success=settings.learn == "on")
+    return Keeper(
+        archive, lambda: library.current.beliefs, learner, saved=found.beliefs.version if found is not None else 0
+    )
 
 
 def _loaded(config: Config, metrics: Metrics) -> None:
@@ -141,6 +161,7 @@ class Parts(NamedTuple):
     tools: Tools
     store: Store
     learner: Learner
+    keeper: Keeper | None
     journal: Journal | None
     feedback: Feedback
     pipeline: Pipeline
@@ -151,6 +172,7 @@ def _exposition(parts: Parts) -> bytes:
     """The metrics, with the gauges that only a scrape needs brought up to date first."""
     codes = {"closed": 0, "half_open": 1, "open": 2}
     metrics, tools = parts.metrics, parts.tools
+    metrics.beliefs_version.set(parts.library.current.beliefs.version)
     for model in parts.library.current.catalog.models.values():
         for d in model.deployments:
             key = f"{model.name}:{d.name}"
@@ -169,8 +191,9 @@ class Life:
     @contextlib.asynccontextmanager
     async def __call__(self, _: FastAPI) -> AsyncIterator[None]:
         parts = self._parts
-        beside = [asyncio.create_task(parts.library.watch()), asyncio.create_task(parts.learner.work())]
-        beside.append(asyncio.create_task(parts.guard.watch(parts.settings.reload_interval)))
+        work = [parts.library.watch(), parts.learner.work(), *([parts.keeper.work()] if parts.keeper else [])]
+        work.append(parts.guard.watch(parts.settings.reload_interval))
+        beside = [asyncio.create_task(each) for each in work]
         if parts.journal is not None:
             parts.journal.start()
             LOG.info("journal: outcomes are logged in %s", parts.settings.journal_dir)
@@ -181,6 +204,8 @@ class Life:
             self.started = False
             for task in beside:
                 task.cancel()
+            if parts.keeper is not None:
+                await parts.keeper.save()
             await parts.tools.upstream.close()
             await parts.store.close()
             await asyncio.to_thread(parts.guard.purse.save)

@@ -15,8 +15,10 @@ from collections.abc import Callable
 
 from router.beliefs import Beliefs
 from router.outcome import Outcome
+from router.reports import Heard, heard
 from router.verdicts import Change
 
+Lesson = Outcome | Heard | Change
 LOG = logging.getLogger("turnout")
 SHARE = 0.1
 """Of one processor, at most, for as long as lessons are waiting."""
@@ -40,12 +42,16 @@ class Learner:
         `failed` for each that could not be learned."""
         self._current, self._believe, self._dropped, self._failed = current, believe, dropped, failed
         self._all = all_of_it
-        self._waiting: deque[Outcome | Change] = deque()
+        self._waiting: deque[Lesson] = deque()
         self._wake = asyncio.Event()
 
     def outcome(self, outcome: Outcome) -> None:
         """What a step's attempts say of tokens, lengths and times."""
         self._queue(outcome)
+
+    def heard(self, said: Heard) -> None:
+        """The same, told by another process."""
+        self._queue(said)
 
     def change(self, change: Change) -> None:
         """What is known of a step's success. Somebody's verdict is learned at once, and all that came before it."""
@@ -54,6 +60,11 @@ class Learner:
             self._fold(change)
         else:
             self._queue(change)
+
+    @property
+    def waiting(self) -> int:
+        """Lessons that wait."""
+        return len(self._waiting)
 
     def catch_up(self) -> None:
         """Folds in all that waits."""
@@ -71,22 +82,25 @@ class Learner:
                 self._wake.clear()
             await asyncio.sleep((time.perf_counter() - began) * (1 / SHARE - 1))
 
-    def _queue(self, lesson: Outcome | Change) -> None:
+    def _queue(self, lesson: Lesson) -> None:
         if len(self._waiting) >= CAPACITY:
             self._dropped()
             return
         self._waiting.append(lesson)
         self._wake.set()
 
-    def _fold(self, lesson: Outcome | Change) -> None:
+    def _fold(self, lesson: Lesson) -> None:
         try:
             self._believe(self._after(lesson))
         except Exception:  # one lesson that cannot be learned must not end all learning
             LOG.exception("a lesson could not be learned")
             self._failed()
 
-    def _after(self, lesson: Outcome | Change) -> Beliefs:
+    def _after(self, lesson: Lesson) -> Beliefs:
         beliefs = self._current()
         if isinstance(lesson, Change):
             return beliefs.learn(lesson.said, lesson.earlier)
-        return beliefs.heard(lesson) if self._all else beliefs.counted(lesson)
+        said = heard(lesson) if isinstance(lesson, Outcome) else lesson
+        if said is None:
+            return beliefs
+        return beliefs.heard(said) if self._all else beliefs.counted(said)

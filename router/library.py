@@ -10,6 +10,7 @@ import msgspec
 
 from router import config as configs
 from router.beliefs import Beliefs
+from router.beliefs.snapshot import carried
 from router.config import Config
 from router.errors import ConfigError
 from router.settings import Settings
@@ -64,6 +65,8 @@ class Library:
         if fresh.catalog == self.current.catalog:
             # What was learned of these very models, and what is cached by them, stays.
             fresh = msgspec.structs.replace(fresh, catalog=self.current.catalog, beliefs=self.current.beliefs)
+        else:
+            fresh = msgspec.structs.replace(fresh, beliefs=carried(self.current.beliefs, fresh.catalog))
         self.current = fresh
         self._loaded(fresh)
         LOG.info("policies and catalog read again: %s", ", ".join(fresh.policies))

@@ -126,6 +126,9 @@ class Metrics:
         self.lessons_dropped = counter(
             "turnout_lessons_dropped", "Outcomes that came faster than they could be learned."
         )
+        self.beliefs_version = Gauge(
+            "turnout_beliefs_version", "Observations in the beliefs that decide now.", registry=self.registry
+        )
         self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
         self._classes = {"none"}
         self._counters: dict[tuple[object, ...], Counter] = {}

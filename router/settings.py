@@ -136,6 +136,10 @@ class Settings:
             return self.state_dir / "keys.json"
         return self.keys_file
 
+    @property
+    def beliefs_dir(self) -> Path | None:
+        return self.state_dir / "beliefs" if self.state_dir is not None else None
+
     def check_exposure(self, named: str = f"{PREFIX}HOST") -> None:
         """Raises ConfigError where an address, the main one from `named`, is reachable by others and no key is set."""
         if self.api_keys or (self.keys_path is not None and self.keys_path.is_file()):

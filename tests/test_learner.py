@@ -10,11 +10,13 @@ import pytest
 
 from router import learner
 from router.learner import CAPACITY, Learner
-from router.outcome import Evidence, Outcome
+from router.outcome import Evidence
+from router.reports import Heard as Reports
 from router.verdicts import Change
 from tests.decided import decided
+from tests.journal.made import outcome
 
-OUTCOME = Outcome("dec_1", "key", "default", "chat", False, 1.0, 0.0, 200, "returned")
+OUTCOME = outcome()
 
 
 class Heard:
@@ -31,10 +33,10 @@ class Heard:
         self.lessons.append(lesson)
         return self
 
-    def heard(self, outcome: Outcome) -> Heard:
+    def heard(self, said: Reports) -> Heard:
         return self._take("heard")
 
-    def counted(self, outcome: Outcome) -> Heard:
+    def counted(self, said: Reports) -> Heard:
         return self._take("counted")
 
     def learn(self, said: Evidence, earlier: Evidence | None) -> Heard:
@@ -104,7 +106,7 @@ async def test_a_lesson_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture
     """It is logged and counted, and the next one is learned."""
 
     class Stubborn(Heard):
-        def heard(self, outcome: Outcome) -> Heard:
+        def heard(self, said: Reports) -> Heard:
             raise ZeroDivisionError
 
     beliefs, failures = Stubborn(), [0]

@@ -8,7 +8,7 @@ and (A,), and only its message to h is shared: exact, and as cheap as one class 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -63,6 +63,25 @@ class Ability(msgspec.Struct, frozen=True, eq=False):
         shift[at][arms] += gradient + precision @ mean
         messages[at] = _message(information[at], shift[at], structure(self.models)[1])
         return Ability(self.models, rows, information, shift, messages)
+
+    def carried(self, models: tuple[int, ...], places: Sequence[int | None]) -> Ability:
+        """The same for another list of arms; `places`: of each new arm its index here, None where it has none.
+
+        A new arm begins unknown. One that is gone is integrated out, so that what it said of the others stays.
+        """
+        kept = np.array([p for p in places if p is not None], dtype=np.intp)
+        gone = np.array([i for i in range(len(self.models)) if i not in places], dtype=np.intp)
+        at = np.array([i for i, p in enumerate(places) if p is not None], dtype=np.intp)
+        size, own = len(models), structure(models)[1]
+        information, shift = np.zeros((len(self.rows), size, size)), np.zeros((len(self.rows), size))
+        messages = np.zeros((len(self.rows), size, size + 1))
+        for row in range(len(self.rows)):
+            known, lean = self.precision[row], self.shift[row]
+            share = known[np.ix_(kept, gone)] @ np.linalg.pinv(known[np.ix_(gone, gone)], hermitian=True)
+            information[row][np.ix_(at, at)] = known[np.ix_(kept, kept)] - share @ known[np.ix_(gone, kept)]
+            shift[row][at] = lean[kept] - share @ lean[gone]
+            messages[row] = _message(information[row], shift[row], own)
+        return Ability(models, self.rows, information, shift, messages)
 
 
 def blank(models: tuple[int, ...]) -> Ability:

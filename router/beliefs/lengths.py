@@ -19,7 +19,7 @@ from router.beliefs.length import REASONING_SPREAD, Z90, Length, LogNormal, Visi
 from router.beliefs.sample import Average, beyond
 from router.beliefs.shape import Forecast, Shape, Traits
 from router.catalog import Catalog
-from router.outcome import Past
+from router.reports import Asked as Asked
 
 DRIFT_SHRINK = 30.0
 """Answers after which all classes' common deviation from the policy's expectation moves the next class half-way."""
@@ -31,24 +31,6 @@ FADING = 0.5
 """Weight of each earlier answer of a run against the one after it."""
 NO_THOUGHT = 0.5
 """Log of 1 + reasoning tokens below which an arm is taken not to think."""
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What is asked of the lengths for one step."""
-
-    step_class: str
-    q50: float
-    """Visible tokens that the policy expects of the class."""
-    q90: float
-    hint: int | None = None
-    """What the caller expects."""
-    max_tokens: int | None = None
-    input_tokens: float = 0.0
-    """About: the same count for all models."""
-    kind: str = ""
-    """Whatever else is worth telling apart: the step's name, tools, a schema."""
-    past: tuple[Past, ...] = ()
-    """The run's latest answers, the last one last."""
 
 
 class Lengths(msgspec.Struct, frozen=True, eq=False):

@@ -11,8 +11,9 @@ from router.beliefs.speed import Speeds, Timing
 from router.beliefs.success import Successes
 from router.beliefs.tokens import Counts
 from router.catalog import Catalog
-from router.outcome import Attempt, Evidence, Outcome
+from router.outcome import Attempt, Evidence
 from router.policy import Rates
+from router.reports import Heard
 from router.terms import Terms
 
 
@@ -43,28 +44,19 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
             self, version=self.version + 1, tokens=self.tokens.observe(model, counted, reported)
         )
 
-    def heard(self, outcome: Outcome) -> Beliefs:
+    def heard(self, said: Heard) -> Beliefs:
         """The beliefs after one step, by what its attempts report of themselves: tokens and times, not success."""
-        found, n = self, outcome.facts.n if outcome.facts else 1
-        for attempt in outcome.attempts:
-            if not attempt.answered:
-                continue
-            decision = outcome.decision
-            candidate = next(c for c in decision.options[attempt.arm] if c.deployment.name == attempt.deployment)
-            if not attempt.estimated:
-                found = found.observe(attempt.model, candidate.input_counted, attempt.input_tokens)
-            room = candidate.deployment.concurrency
-            found = found.answered(attempt, decision.asked, n=n, busy=round(candidate.load * room), room=room)
+        found = self.counted(said)
+        for report in said.reports:
+            found = found.answered(report.attempt, said.asked, n=said.n, busy=report.busy, room=report.room)
         return found
 
-    def counted(self, outcome: Outcome) -> Beliefs:
+    def counted(self, said: Heard) -> Beliefs:
         """The beliefs after one step, by what its attempts report of their input tokens alone."""
         found = self
-        for attempt in outcome.attempts:
-            if attempt.answered and not attempt.estimated:
-                options = outcome.decision.options[attempt.arm]
-                candidate = next(c for c in options if c.deployment.name == attempt.deployment)
-                found = found.observe(attempt.model, candidate.input_counted, attempt.input_tokens)
+        for report in said.reports:
+            if not report.attempt.estimated:
+                found = found.observe(report.attempt.model, report.counted, report.attempt.input_tokens)
         return found
 
     def answered(self, attempt: Attempt, asked: Asked, *, n: int = 1, busy: int = 0, room: int = 1) -> Beliefs:

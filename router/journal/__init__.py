@@ -5,6 +5,7 @@ from router.journal.files import Files, Limits, Sync
 from router.journal.opening import opened
 from router.journal.reader import Tail, Tally, last, read
 from router.journal.records import OutcomeRecord, Record, VerdictRecord
+from router.journal.revival import revived
 from router.journal.writer import Journal, Sink
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "last",
     "opened",
     "read",
+    "revived",
     "steps",
 ]

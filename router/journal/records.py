@@ -9,6 +9,7 @@ import msgspec
 
 from router.hints import NONE, Hints
 from router.outcome import Attempt, Outcome, Verdict
+from router.reports import Asked as Expected
 from router.step import Facts
 
 VERSION = 1
@@ -59,6 +60,10 @@ class Offer(msgspec.Struct, frozen=True):
     input_tokens: float
     output_q50: float
     output_q90: float
+    input_counted: int = 0
+    """Input tokens as counted before what models had reported; 0 in records that are older than this field."""
+    room: int = 1
+    """Requests that the deployment serves at full speed."""
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -106,6 +111,8 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", ta
     asked: Asked | None = None
     gates: tuple[Shut, ...] = ()
     offers: tuple[Offer, ...] = ()
+    expected: Expected | None = None
+    """What the answer's length was judged by."""
     considered: int = 0
     """Plans compared."""
     plans: tuple[Path, ...] | None = None
@@ -217,6 +224,7 @@ def _decided(decision: Any, plans: bool) -> dict[str, Any]:
         "asked": Asked(**{name: getattr(terms, name) for name in Asked.__struct_fields__}),
         "gates": tuple(Shut(g.arm, g.deployment, g.kind) for g in decision.gates),
         "offers": tuple(_offer(options[0]) for options in decision.options.values()),
+        "expected": decision.asked,
         "considered": decision.considered,
         "plans": tuple(_path(p) for p in _few(decision.frontier)) if plans else None,
         "chosen": _path(decision.chosen),
@@ -261,6 +269,8 @@ def _offer(c: Any) -> Offer:
         round(c.input_tokens, 1),
         round(c.output_q50, 1),
         round(c.output_q90, 1),
+        c.input_counted,
+        c.deployment.concurrency,
     )
 
 

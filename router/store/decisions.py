@@ -111,6 +111,14 @@ class Decisions:
         _put(self._told, key, _Told(now, said.content, _repeat(filed)), self._capacity)
         return filed
 
+    def knows(self, key_id: str, said: Said, now: float) -> bool:
+        """Whether there is anything of `key_id` that the verdict could be on."""
+        if said.kind == "run":
+            run = self._runs.get((key_id, said.name))
+            return run is not None and now - run.at <= self._ttl
+        case = self._find(self._steps.get((key_id, said.name)) if said.kind == "step" else said.name, now)[1]
+        return any(one.key_id == key_id for one in case)
+
     def clear(self) -> None:
         for table in (self._cases, self._later, self._steps, self._runs, self._told, self._due):
             table.clear()

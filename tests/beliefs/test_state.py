@@ -9,12 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from router.beliefs import Beliefs
-from router.beliefs.lengths import Asked
 from router.beliefs.speed import Timing
-from router.outcome import Attempt, Outcome
-from router.plan import Situation
+from router.outcome import Attempt
+from router.reports import Asked, Heard, Report
 from router.step import Facts
-from tests.plan.small import catalog, choose
+from tests.plan.small import catalog
 
 CATALOG = catalog()
 FACTS = Facts(input_bytes=4000)
@@ -72,38 +71,19 @@ def test_no_answer_teaches_nothing(changes: dict[str, Any]) -> None:
     assert old.answered(attempt(**changes), ASKED) is old
 
 
-def outcome(*attempts: Attempt, facts: Facts | None = FACTS) -> Outcome:
-    situation = Situation(inflight={"n:main": 16})
-    return Outcome(
-        decision_id="d",
-        key_id="k",
-        policy="p",
-        step_class="task",
-        stream=True,
-        seconds=3.0,
-        overhead_s=0.0,
-        status=200,
-        result="returned",
-        attempts=attempts,
-        decision=choose(CATALOG, situation=situation),
-        facts=facts,
-    )
-
-
 def test_heard_is_all_that_attempts_report() -> None:
     """Each whole answer of a step corrects how tokens are counted and moves lengths and speeds, at the load of then."""
     old = Beliefs.prior(CATALOG)
-    told = outcome(attempt(fault="timeout"), attempt(), facts=replace(FACTS, n=2))
-    expected = old.observe("n", 8000, 8000).answered(attempt(), told.decision.asked, n=2, busy=16, room=64)
-    new = old.heard(told)
+    expected = old.observe("n", 8000, 8000).answered(attempt(), ASKED, n=2, busy=16, room=64)
+    new = old.heard(Heard(ASKED, 2, (Report(attempt(), 8000, 16, 64),)))
     assert new.version == expected.version == 2
     assert new.speed.tracks == expected.speed.tracks
     assert new.length.cells == expected.length.cells and new.tokens.corrections == expected.tokens.corrections
 
 
 def test_heard_of_estimates() -> None:
-    """Tokens that were only estimated correct no count; without facts one choice is taken to have been asked for."""
+    """Tokens that were only estimated correct no count."""
     old = Beliefs.prior(CATALOG)
-    new = old.heard(outcome(attempt(estimated=True), facts=None))
+    new = old.heard(Heard(ASKED, 1, (Report(attempt(estimated=True), 8000, 0, 64),)))
     assert new.tokens is old.tokens and new.length is not old.length
-    assert old.heard(outcome()) is old
+    assert old.counted(Heard(ASKED, 1, (Report(attempt(estimated=True), 8000, 0, 64),))) is old

@@ -9,7 +9,8 @@ import pytest
 from router.hints import Hints
 from router.outcome import Attempt, CheckResult, Outcome, Recall, Thread
 from router.step import Facts
-from router.store.memory import LONGEST, THREADS, WARM_S, MemoryStore
+from router.store.memory import MemoryStore
+from router.store.state import LONGEST, THREADS, WARM_S
 from router.wire import ask
 
 N, Q, Z = "nemotron/off", "qwen/off", "qwen/on"
@@ -221,7 +222,7 @@ async def test_old_entries_are_forgotten_and_freed() -> None:
     assert (recall.answered, recall.run_cost) == (((Q,),), 0.25)
     world.now += 100.5
     await world.record((Q,), step_id="other", run_id="other")
-    assert len(world.store._steps) == len(world.store._runs) == 1
+    assert len(world.store._state) == 2
 
 
 async def test_the_least_recently_used_goes_first() -> None:
