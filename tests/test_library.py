@@ -148,15 +148,18 @@ def test_a_policys_change_leaves_what_was_learned(world: World) -> None:
     assert world.library.get().beliefs is before.beliefs and world.library.get().catalog is before.catalog
 
 
-def test_a_catalogs_change_begins_anew(world: World) -> None:
-    """Arms may have come or gone, and what a person wrote down of them counts."""
+def test_a_catalogs_change_keeps_what_outcomes_said(world: World) -> None:
+    """What a person wrote down of an arm counts as it is now; what was learned of it stays on top."""
     learned(world)
     path = world.folder / "models.yaml"
     text = path.read_text()
     path.write_text(text.replace("\nprior_strength: ", "\nprior_strength: 1", 1))
     assert path.read_text() != text
     assert world.library.refresh() is True
-    assert world.library.get().beliefs.version == 0
+    found = world.library.get()
+    assert found.catalog.prior_strength > 100
+    assert found.beliefs.version == 1 and found.beliefs.tokens.corrections["nemotron-3-super"].reports == 1
+    assert next(iter(found.beliefs.success.scores.known.values())).strength > 100
 
 
 async def test_the_watcher_takes_changes_by_itself(tmp_path: Path) -> None:
