@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import Metric
+from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from router.evidence import SIGNALS
 from router.outcome import Attempt, Outcome, Verdict
+from router.series import Counter, Gauge, Histogram
 from router.verdicts import Judgement
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
@@ -39,7 +39,7 @@ def p_bin(p: float) -> str:
 
 
 class Metrics:
-    """The registry and its metrics. `observe` takes one outcome; children are cached, since `.labels()` is slow."""
+    """The registry and its metrics. `observe` takes one outcome."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -131,8 +131,6 @@ class Metrics:
         )
         self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
         self._classes = {"none"}
-        self._counters: dict[tuple[object, ...], Counter] = {}
-        self._histograms: dict[tuple[object, ...], Histogram] = {}
 
     def declare(self, models: Iterable[str], classes: Mapping[str, Iterable[str]], default: str) -> None:
         """Gives classes their labels, policy by policy; creates the default policy's pairs of model and class at zero,
@@ -156,17 +154,17 @@ class Metrics:
     def observe(self, outcome: Outcome) -> None:
         """Moves everything that one finished step moves."""
         step_class = self._class(outcome.step_class)
-        self._spread(self.server_duration, step_class, str(outcome.status)).observe(outcome.seconds)
+        self.server_duration.labels(step_class, str(outcome.status)).observe(outcome.seconds)
         decision = outcome.decision
         if decision is not None:
             first = decision.chosen.attempts[0]
-            self._count(self.decisions, first.model, step_class, decision.kind, outcome.policy).inc()
-            self._count(self.predicted, step_class, p_bin(decision.chosen.p_success)).inc()
+            self.decisions.labels(first.model, step_class, decision.kind, outcome.policy).inc()
+            self.predicted.labels(step_class, p_bin(decision.chosen.p_success)).inc()
             self.overhead.observe(outcome.overhead_s)
             if not decision.accuracy_met:
-                self._count(self.unmet, step_class, outcome.policy).inc()
+                self.unmet.labels(step_class, outcome.policy).inc()
         if outcome.result == "rejected":
-            self._count(self.exhausted, step_class).inc()
+            self.exhausted.labels(step_class).inc()
         for index, attempt in enumerate(outcome.attempts):
             self._attempt(outcome, attempt, index, step_class)
 
@@ -177,60 +175,34 @@ class Metrics:
             return
         result, source = _said(verdict)
         labels = (about.answers[-1].model, self._class(about.step_class), "1" if about.first else "later")
-        self._count(self.outcomes, *labels, result, source, about.policy).inc()
+        self.outcomes.labels(*labels, result, source, about.policy).inc()
         if source == "caller" and about.p is not None and about.opinions == 1:
             # A first answer that a check rejected never reached the caller: what was judged came after it.
             first = result if len(about.answers) == 1 else "failure"
-            self._count(self.calibration, about.answers[0].model, p_bin(about.p), first).inc()
+            self.calibration.labels(about.answers[0].model, p_bin(about.p), first).inc()
 
     def _attempt(self, outcome: Outcome, attempt: Attempt, index: int, step_class: str) -> None:
         model = attempt.model
-        self._spread(self.client_duration, model, attempt.deployment, attempt.fault or "").observe(attempt.seconds)
+        self.client_duration.labels(model, attempt.deployment, attempt.fault or "").observe(attempt.seconds)
         result, source = _judged(attempt)
         why = _retried(outcome, index)
-        self._count(self.outcomes, model, step_class, "later" if why else "1", result, source, outcome.policy).inc()
+        self.outcomes.labels(model, step_class, "later" if why else "1", result, source, outcome.policy).inc()
         if why:
-            self._count(self.retries, model, step_class, why).inc()
+            self.retries.labels(model, step_class, why).inc()
         if attempt.input_tokens or attempt.output_tokens:
-            self._count(self.client_tokens, model, attempt.deployment, "input").inc(attempt.input_tokens)
-            self._count(self.client_tokens, model, attempt.deployment, "output").inc(attempt.output_tokens)
-            self._count(self.cost, model, step_class, outcome.policy).inc(attempt.cost_usd)
+            self.client_tokens.labels(model, attempt.deployment, "input").inc(attempt.input_tokens)
+            self.client_tokens.labels(model, attempt.deployment, "output").inc(attempt.output_tokens)
+            self.cost.labels(model, step_class, outcome.policy).inc(attempt.cost_usd)
         if attempt.answered:
-            self._spread(self.output_tokens, model, step_class).observe(attempt.output_tokens)
+            self.output_tokens.labels(model, step_class).observe(attempt.output_tokens)
             if attempt.first_token_s is not None:
                 # What the caller waited, failed attempts before this one included.
-                self._spread(self.first_token, model).observe(attempt.started + attempt.first_token_s)
-
-    def _count(self, metric: Counter, *labels: str) -> Counter:
-        key = (metric, *labels)
-        child = self._counters.get(key)
-        if child is None:
-            child = self._counters[key] = metric.labels(*labels)
-        return child
-
-    def _spread(self, metric: Histogram, *labels: str) -> Histogram:
-        key = (metric, *labels)
-        child = self._histograms.get(key)
-        if child is None:
-            child = self._histograms[key] = metric.labels(*labels)
-        return child
+                self.first_token.labels(model).observe(attempt.started + attempt.first_token_s)
 
     def render(self) -> bytes:
         """The registry in OpenMetrics text form, as CONTENT_TYPE says."""
-        text: bytes = generate_latest(_Plain(self.registry))  # type: ignore[no-untyped-call]
+        text: bytes = generate_latest(self.registry)  # type: ignore[no-untyped-call]
         return text
-
-
-class _Plain:
-    """A registry without `_created` series: they are a third of all, and say nothing that anybody asks."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterator[Metric]:
-        for family in self._registry.collect():
-            family.samples = [s for s in family.samples if not s.name.endswith("_created")]
-            yield family
 
 
 def _retried(outcome: Outcome, index: int) -> str | None:

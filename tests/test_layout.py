@@ -46,7 +46,7 @@ ROWS = (
         "verdicts",
         "wire",
     ),
-    ("errors", "settings", "yaml_file"),
+    ("errors", "series", "settings", "yaml_file"),
     ("__init__",),
 )
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}
@@ -67,7 +67,7 @@ DOORS = {
     "numpy": {"beliefs", "learning", "plan"},
     "openai": {"simulate"},
     "opentelemetry": {"loader"},
-    "prometheus_client": {"metrics"},
+    "prometheus_client": {"metrics", "series"},
     "pydantic": {"api", "catalog", "deployment", "onboard", "policy", "simulate", "yaml_file"},
     "redis": {"store"},
     "rich": {"cli"},

@@ -295,7 +295,7 @@ def test_every_metric_is_documented_with_its_labels() -> None:
     for collector in Metrics().registry._collector_to_names:
         family = next(iter(collector.collect()))
         suffix = "_total" if family.type == "counter" else ""
-        found[family.name + suffix] = collector._labelnames
+        found[family.name + suffix] = collector.label_names
     assert set(rows) == set(found)
     for name, labels in found.items():
         assert set(rows[name].split("|")[2].replace("`", "").replace(",", " ").split()) == set(labels or "-"), name
