@@ -61,7 +61,10 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
             f"has no policy {settings.policy!r}; there are: {', '.join(found) or 'none'}",
         )
     usable, missing = (whole, {}) if without_keys else catalogs.usable(whole, settings.environment)
-    return Config(usable, found, settings.policy, Beliefs.prior(usable), missing, versions, marks)
+    beliefs = Beliefs.prior(usable)
+    if any(p.reads(c) for p in found.values() for c in p.classes):
+        beliefs = beliefs.reading()
+    return Config(usable, found, settings.policy, beliefs, missing, versions, marks)
 
 
 def policy_files(folder: Path, catalog: Path) -> list[Path]:

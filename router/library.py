@@ -30,7 +30,9 @@ class Library:
         return self.current
 
     def believe(self, beliefs: Beliefs) -> None:
-        """Serves from `beliefs` from now on."""
+        """Serves from `beliefs` from now on; where a policy reads words, they can be learned from whatever is given."""
+        if self.current.beliefs.success.words is not None and beliefs.success.words is None:
+            beliefs = beliefs.reading()
         self.current = msgspec.structs.replace(self.current, beliefs=beliefs)
 
     def refresh(self) -> bool:
@@ -62,11 +64,13 @@ class Library:
             return None
 
     def _swap(self, fresh: Config) -> None:
+        beliefs, words = self.current.beliefs, fresh.beliefs.success.words is not None
         if fresh.catalog == self.current.catalog:
             # What was learned of these very models, and what is cached by them, stays.
-            fresh = msgspec.structs.replace(fresh, catalog=self.current.catalog, beliefs=self.current.beliefs)
+            fresh = msgspec.structs.replace(fresh, catalog=self.current.catalog)
         else:
-            fresh = msgspec.structs.replace(fresh, beliefs=carried(self.current.beliefs, fresh.catalog))
+            beliefs = carried(beliefs, fresh.catalog)
+        fresh = msgspec.structs.replace(fresh, beliefs=beliefs.reading() if words else beliefs)
         self.current = fresh
         self._loaded(fresh)
         LOG.info("policies and catalog read again: %s", ", ".join(fresh.policies))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
@@ -17,6 +18,8 @@ SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20
 OVERHEAD = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0)
 TOKENS = tuple(float(round(16 * 2 ** (i / 2))) for i in range(27))
 """Steps of sqrt(2) from 16 to 131,072 output tokens: fine enough to read quantiles off."""
+RATIOS = tuple(round(2.0 ** (i / 2), 3) for i in range(-8, 9))
+"""Steps of sqrt(2) from a sixteenth to sixteen times what was expected."""
 MAX_CLASSES = 20
 """Step classes with a label of their own, over all policies; the others share `other`."""
 JUDGED = (
@@ -101,6 +104,17 @@ class Metrics:
         )
         self.output_tokens = histogram(
             "turnout_output_tokens", "Output tokens of one answer, reasoning included.", ("model", "step_class"), TOKENS
+        )
+        self.length_ratio = histogram(
+            "turnout_output_length_ratio",
+            "Output tokens of one answer over the median that was expected of it.",
+            ("model", "step_class"),
+            RATIOS,
+        )
+        self.length_coverage = counter(
+            "turnout_output_length_coverage",
+            "Answers by whether they stayed within the 0.9 quantile that was expected of them.",
+            ("model", "step_class", "covered"),
         )
         self.overhead = histogram(
             "turnout_decision_overhead_seconds", "From the last byte of the request to the first attempt.", (), OVERHEAD
@@ -195,9 +209,18 @@ class Metrics:
             self.cost.labels(model, step_class, outcome.policy).inc(attempt.cost_usd)
         if attempt.answered:
             self.output_tokens.labels(model, step_class).observe(attempt.output_tokens)
+            if attempt.output_tokens and not attempt.estimated and attempt.finish_reason != "length":
+                self._foretold(outcome.offer(attempt), attempt, step_class)
             if attempt.first_token_s is not None:
                 # What the caller waited, failed attempts before this one included.
                 self.first_token.labels(model).observe(attempt.started + attempt.first_token_s)
+
+    def _foretold(self, offer: Any, attempt: Attempt, step_class: str) -> None:
+        """How an answer's length compares with what was expected; of one that was cut off nobody knows the length."""
+        ratio = attempt.output_tokens / max(offer.output_q50, 1.0)
+        self.length_ratio.labels(attempt.model, step_class).observe(ratio)
+        covered = "true" if attempt.output_tokens <= offer.output_q90 else "false"
+        self.length_coverage.labels(attempt.model, step_class, covered).inc()
 
     def render(self) -> bytes:
         """The registry in OpenMetrics text form, as CONTENT_TYPE says."""

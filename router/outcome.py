@@ -101,6 +101,10 @@ class Outcome(msgspec.Struct, frozen=True):
     again: bool = False
     """Whether the caller asked for this step again, be it that nobody remembers the answers it refuses."""
 
+    def offer(self, attempt: Attempt) -> Any:
+        """The plan.Candidate that an attempt carried out: what was expected of it."""
+        return next(c for c in self.decision.options[attempt.arm] if c.deployment.name == attempt.deployment)
+
     @property
     def cost_usd(self) -> float:
         return sum(a.cost_usd for a in self.attempts)

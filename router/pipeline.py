@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from router import plan, relay, step
 from router.attempts import Answered, Tools, Walk
+from router.beliefs import text
 from router.config import Config
 from router.errors import TurnoutError
 from router.feedback import Feedback
@@ -42,6 +43,7 @@ class Pipeline:
             wanted, facts, incoming.grant.narrowed(hints, incoming.left), streamed=request.stream,
             failed=len(refused) + forgotten, run_retries=recall.run_retries, run_cost=recall.run_cost,
         )  # fmt: skip
+        facts = text.read(facts, request) if terms.words else facts
         record.asked(terms, facts, refused, config.versions.get(terms.policy, ""))
         unhealthy = self._tools.health.unhealthy()
         wait = self._tools.health.retry_after(unhealthy) if unhealthy else 0.0

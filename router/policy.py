@@ -134,6 +134,8 @@ class StepClass(Strict):
     """Spread that one model keeps over its retries (logits)."""
     exploration: float | None = Field(default=None, ge=0, le=1)
     """The most of the policy's exploration share that this class takes part in; None: all of it."""
+    words: bool | None = None
+    """Whether what a step says is learned from; None: as the policy says."""
 
     @field_validator("name")
     @classmethod
@@ -165,6 +167,8 @@ class Policy(Strict):
     affinity: float = Field(default=1.0, ge=0, le=100)
     """How many times over a switch to another model inside a tool loop has to gain what the warm cache saves."""
     exploration: Exploration = Exploration()
+    words: bool = False
+    """Whether hashed words of the last user message are learned from, beside the step's facts."""
     classes: tuple[StepClass, ...] = Field(min_length=1, max_length=MAX_CLASSES)
 
     @field_validator("name")
@@ -198,6 +202,10 @@ class Policy(Strict):
         share, cap = self.exploration.share, step_class.exploration
         share = share if cap is None else min(share, cap)
         return self.exploration.model_copy(update={"share": share}) if share else None
+
+    def reads(self, step_class: StepClass) -> bool:
+        """Whether the words of the class's steps are looked at."""
+        return self.words if step_class.words is None else step_class.words
 
     def is_alias(self, model: str) -> bool:
         return any(fnmatch.fnmatchcase(model, pattern) for pattern in self.aliases)

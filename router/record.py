@@ -16,7 +16,7 @@ from router.keys import LOCAL, Grant
 from router.outcome import Attempt, Outcome
 from router.plan import Decision
 from router.step import Facts, StepRequest
-from router.step.excerpt import excerpt
+from router.step.excerpt import last_user
 from router.terms import Terms
 from router.wire import chat, history
 
@@ -159,7 +159,4 @@ class Record:
 
 def last_user_text(request: StepRequest, most: int) -> str | None:
     """Beginning and end of the last user message's text, about `most` bytes of it; None where there is none."""
-    for message in reversed(request.messages):
-        if message.role == "user":
-            return excerpt(bytes(message.content), most - most // 4, most // 4) or None
-    return None
+    return last_user(request.messages, most - most // 4, most // 4) or None

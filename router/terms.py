@@ -62,6 +62,7 @@ class Terms(msgspec.Struct, frozen=True):
     """The caller's own expectation of the answer's length in tokens."""
     affinity: float = 1.0
     """How many times over a switch inside a tool loop has to gain what the warm cache saves; 0: it need not."""
+    words: bool = False
     exploration: Exploration | None = None
     """None: nothing is drawn; so where the caller names a model or sets a limit of its own."""
 
@@ -235,6 +236,7 @@ def _resolve(
         output_q90=step_class.output.q90,
         output_hint=hints.output_tokens,
         affinity=policy.affinity,
+        words=policy.reads(step_class),
         exploration=None if pin is not None or hints.constrains else policy.explores(step_class),
     )
 

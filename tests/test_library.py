@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from router.beliefs import Beliefs
 from router.config import Config
 from router.errors import ConfigError
 from router.library import Library
@@ -181,3 +182,19 @@ async def test_the_watcher_takes_changes_by_itself(tmp_path: Path) -> None:
 async def test_an_interval_of_zero_never_looks(tmp_path: Path) -> None:
     """For those who restart instead."""
     await asyncio.wait_for(World(tmp_path, reload_interval=0.0).library.watch(), 1)
+
+
+def test_a_policy_may_begin_to_read_words(world: World) -> None:
+    """What was learned stays, and from then on words are learned from; they are not forgotten when none reads them."""
+    assert world.library.get().beliefs.success.words is None
+    learned(world)
+    world.write("default", "second", GOOD + "words: true\n")
+    assert world.library.refresh() is True
+    beliefs = world.library.get().beliefs
+    assert beliefs.version == 1 and beliefs.success.words is not None
+    world.write("default", "third")
+    assert world.library.refresh() is True and world.library.get().beliefs is beliefs
+    world.write("default", "fourth", GOOD + "words: true\n")
+    assert world.library.refresh() is True and world.library.get().beliefs.success is beliefs.success
+    world.library.believe(Beliefs.prior(world.library.get().catalog))  # such as a replica's that never read any
+    assert world.library.get().beliefs.success.words is not None

@@ -30,7 +30,7 @@ BOUNDED = {
         "attempt",
         "outcome",
     ),
-    *("source", "p_bin", "consumer", "le"),
+    *("source", "p_bin", "consumer", "covered", "le"),
 }
 
 
@@ -50,7 +50,9 @@ def outcome(*attempts: Attempt, **changes: Any) -> Outcome:
 def decision(model: str = "n", p: float = 0.75, met: bool = True) -> Any:
     """As much of a decision as the metrics look at."""
     chosen = SimpleNamespace(attempts=(SimpleNamespace(model=model),), p_success=p)
-    return SimpleNamespace(chosen=chosen, kind="failure_cost", accuracy_met=met)
+    offer = SimpleNamespace(deployment=SimpleNamespace(name="d"), output_q50=20.0, output_q90=80.0)
+    options = {arm: (offer,) for arm in ("n/off", "q/off")}
+    return SimpleNamespace(chosen=chosen, kind="failure_cost", accuracy_met=met, options=options)
 
 
 @pytest.fixture
@@ -139,6 +141,9 @@ def test_one_plain_answer(metrics: Metrics) -> None:
         at("turnout_cost_usd_total", **where, policy="default"): 0.25,
         at("turnout_output_tokens_count", **where): 1,
         at("turnout_output_tokens_sum", **where): 40,
+        at("turnout_output_length_ratio_count", **where): 1,
+        at("turnout_output_length_ratio_sum", **where): 2.0,
+        at("turnout_output_length_coverage_total", **where, covered="true"): 1,
     }
 
 
@@ -147,6 +152,21 @@ def by(
 ) -> dict[tuple[str, ...], float]:
     """The samples of one metric by some of its labels."""
     return {tuple(dict(pairs)[x] for x in labels): v for (n, pairs), v in found.items() if n == name}
+
+
+def test_lengths_are_held_against_what_was_expected(metrics: Metrics) -> None:
+    """By median and q90 of the deployment that answered; an answer whose length nobody knows counts for nothing."""
+    lengths = [attempt(output_tokens=tokens) for tokens in (10, 80, 81)]
+    unknown = [
+        attempt(output_tokens=900, finish_reason="length"),
+        attempt(output_tokens=900, estimated=True),
+        attempt(output_tokens=0),
+        attempt(output_tokens=900, fault="reset"),
+    ]
+    found = moved(metrics, *(outcome(a) for a in (*lengths, *unknown)))
+    assert by(found, "turnout_output_length_coverage_total", "covered") == {("true",): 2, ("false",): 1}
+    assert by(found, "turnout_output_length_ratio_sum", "model") == {("n",): pytest.approx((10 + 80 + 81) / 20)}
+    assert by(found, "turnout_output_length_ratio_count", "model") == {("n",): 3}
 
 
 def test_a_rejected_answer_and_a_fault_are_retried_for_different_reasons(metrics: Metrics) -> None:

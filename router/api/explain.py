@@ -130,6 +130,8 @@ def _terms(t: Terms) -> dict[str, Any]:
         "f": t.f,
         "sigma": t.sigma,
         "tau": t.tau,
+        "exploration_share": t.exploration.share if t.exploration else 0.0,
+        "words": t.words,
         "deadline": t.deadline,
         "max_cost": t.max_cost,
     }

@@ -137,17 +137,3 @@ def length(q50: float, q90: float, hint: int | None, max_tokens: int | None, rea
     middle, high = math.log(q50), max(math.log(q90), math.log(q50))
     visible = Visible(2 * middle - high, middle, high)
     return compose(hinted(visible, hint) if hint else visible, hidden(reasoning), 0.0, 1.0, max_tokens)
-
-
-class Fit(msgspec.Struct, frozen=True):
-    """How one answer's length compares with what was expected of it."""
-
-    ratio: float
-    """Actual output tokens over the expected median."""
-    covered: bool
-    """Whether the expected q90 held: of nine in ten answers."""
-
-
-def fit(q50: float, q90: float, output_tokens: float) -> Fit:
-    """`q50` and `q90` as `Candidate.output_q50` and `output_q90`: of all choices together, like `output_tokens`."""
-    return Fit(output_tokens / max(q50, 1.0), output_tokens <= q90)

@@ -94,7 +94,7 @@ def _success(kept: Successes, new: Successes) -> Successes:
         new,
         ability=kept.ability.carried(new.ability.models, places),
         facts=kept.facts if (kept.facts.width, kept.facts.scales) == (new.facts.width, new.facts.scales) else new.facts,
-        words=kept.words if kept.words is not None and new.words is not None else new.words,
+        words=kept.words,
         calibration=Calibration(*(moved(a) for a in (old.shift, old.surprise, old.information, old.seen))),
         correlation=Correlation(
             spreads.told, spreads.fresh, {(c, now[a]): n for (c, a), n in spreads.firsts.items() if a in now}

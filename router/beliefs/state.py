@@ -33,6 +33,10 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
         """Beliefs before any outcome, from the catalog's published numbers."""
         return cls(0, success.prior(catalog), lengths.prior(catalog), speed.prior(catalog), Counts())
 
+    def reading(self) -> Beliefs:
+        """The same, the words of steps being learned from henceforth; where they are not read they teach nothing."""
+        return msgspec.structs.replace(self, success=self.success.reading())
+
     def observe(self, model: str, counted: int, reported: int) -> Beliefs:
         """The beliefs after `model` reported its input tokens; `counted`: `Candidate.input_counted` of that step.
 

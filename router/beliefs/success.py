@@ -86,6 +86,12 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         """Whether the facts of a step say anything yet."""
         return bool(self.facts.rows) or (self.words is not None and bool(self.words.rows))
 
+    def reading(self) -> Successes:
+        """The same, the words of steps being learned from henceforth."""
+        if self.words is not None:
+            return self
+        return msgspec.structs.replace(self, words=linear.blank(text.WIDTH, WORDS, np.float32))
+
     def observe(self, said: Evidence, earlier: Evidence | None = None) -> Successes:
         """The beliefs after one step.
 
@@ -190,20 +196,21 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
 
 
 def prior(catalog: Catalog, *, words: bool = False, memory: Memory | None = None) -> Successes:
-    """Beliefs from published scores alone. `words`: whether the text of steps will be learned from."""
+    """Beliefs from published scores alone. `words`: as after `reading`."""
     arms = tuple(arm.name for arm in catalog.arms)
     models = tuple(arm.model.name for arm in catalog.arms)
-    return Successes(
+    found = Successes(
         scores=scores(catalog),
         arms=arms,
         models=models,
         ability=ability.blank(_numbers(models)),
         facts=linear.blank(MOST_FACTS, FACTS),
-        words=linear.blank(text.WIDTH, WORDS, np.float32) if words else None,
+        words=None,
         calibration=calibration.blank(len(arms)),
         correlation=Correlation(),
         memory=memory or Memory(),
     )
+    return found.reading() if words else found
 
 
 @lru_cache(maxsize=512)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from router.beliefs.latent import Index
+from router.step import Facts, StepRequest
+from router.step.excerpt import last_user
 
 HEAD, TAIL = 1024, 1024
 """Bytes at the beginning and the end that are looked at: what is asked stands in one of them."""
@@ -26,6 +29,12 @@ _K = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 Hashes = NDArray[np.uint64]
+
+
+def read(facts: Facts, request: StepRequest) -> Facts:
+    """The facts with the words of what the user said last."""
+    said = last_user(request.messages, 2 * HEAD, 2 * TAIL)  # as JSON, whose escapes take more bytes
+    return msgspec.structs.replace(facts, text=hashed(said))
 
 
 def hashed(text: str) -> bytes:

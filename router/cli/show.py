@@ -79,6 +79,8 @@ def decision(console: Console, d: Mapping[str, Any], *, all_plans: bool = False)
         f"judged by {terms['verify']} (accepts right {terms['t']:g}, wrong {terms['f']:g})",
     )
     say(console, f"Why: {d['reason']}")
+    if (drawn := d["drawn"]) is not None:
+        say(console, f"Explores: the run's draw begins with {drawn['arm'] or 'what is best'}, P {drawn['p']:g}")
     _arms(console, d["arms"])
     _plans(console, d, all_plans)
     if d["gates"]:

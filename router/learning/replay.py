@@ -94,6 +94,8 @@ class Stage:
         self._target, self._scene, self._way = Target(policy), first, way
         self._judge, self._lots = Judge(way.t, way.f, seed), Lots(f"pass {seed}", None)
         self._beliefs = Beliefs.prior(first.catalog)
+        if any(policy.reads(c) for c in policy.classes):
+            self._beliefs = self._beliefs.reading()
         self._names = {arm: name for name, arm in first.names.items()}
         self._bills = {model: Bill() for model in first.priced}
         self._passed = 0
@@ -101,8 +103,10 @@ class Stage:
 
     def take(self, step: Step) -> Seen:
         """Decides, walks, learns."""
-        known = facts(step, words=self._beliefs.success.words is not None)
+        known = facts(step)
         terms = self._terms(step, known)
+        if terms.words:
+            known = facts(step, words=True)
         situation = Situation(step=step.step_class, past=self._history.of(step.run_id), lot=self._lot(step, terms))
         names, decision = self._scene.names, None
         try:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 import msgspec
+
+from router.step.request import Message
 
 _BACKSLASH = ord("\\")
 
@@ -15,6 +18,11 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 _PARTS = msgspec.json.Decoder(list[_Part])
+
+
+def last_user(messages: Sequence[Message], head: int, tail: int) -> str:
+    """An excerpt of what the user said last; "" where the user said nothing."""
+    return next((excerpt(bytes(m.content), head, tail) for m in reversed(messages) if m.role == "user"), "")
 
 
 def excerpt(content: bytes, head: int, tail: int) -> str:

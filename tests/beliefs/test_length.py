@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.beliefs.length import Fit, LogNormal, Visible, compose, fit, hinted, length, matched
+from router.beliefs.length import LogNormal, Visible, compose, hinted, length, matched
 
 
 def test_class_quantiles() -> None:
@@ -100,9 +100,3 @@ def test_a_poor_hint_is_half_believed() -> None:
     """A hint with twice the error of the class's own scatter weighs a quarter."""
     plain = Visible(4.0, 5.0, 5.0 + 1.2815515655446004)
     assert hinted(plain, 1000, 0.0, 2.0).q50 == pytest.approx(0.25 * math.log(1000) + 0.75 * 5.0)
-
-
-@pytest.mark.parametrize(("tokens", "ratio", "covered"), [(200, 0.5, True), (1600, 4.0, True), (1601, 4.0025, False)])
-def test_fit(tokens: float, ratio: float, covered: bool) -> None:
-    """One answer against what was expected: actual over the median, and whether q90 held."""
-    assert fit(400, 1600, tokens) == Fit(ratio, covered)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.beliefs.text import HEAD, RUNS_WEIGHT, TAIL, WIDTH, features, hashed
+from router.beliefs.text import HEAD, RUNS_WEIGHT, TAIL, WIDTH, features, hashed, read
+from router.step import Facts, Message, StepRequest
 
 
 def like(one: str, other: str) -> float:
@@ -60,3 +62,20 @@ def test_quick() -> None:
     for _ in range(50):
         hashed(text)
     assert time.perf_counter() - began < 0.1
+
+
+def message(role: str, content: object) -> Message:
+    return Message(role, msgspec.Raw(msgspec.json.encode(content)))
+
+
+def test_what_is_read_of_a_request() -> None:
+    """What the user said last, as a trace of the same step holds it: escapes and roles make no difference."""
+    long = 'Say "höflich" \\ twice.\n' * 300
+    for said in ("a question", long):
+        messages = (message("system", "s"), message("user", "old"), message("user", said), message("tool", "t"))
+        parts = (*messages[:2], message("user", [{"type": "text", "text": said}]))
+        for asked in (messages, parts):
+            facts = read(Facts(code=0.5), StepRequest("auto", {}, asked, 0))
+            assert facts == Facts(code=0.5, text=facts.text)
+            assert like(said, said) > 0 and facts.text == hashed(said)
+    assert read(Facts(), StepRequest("auto", {}, messages[:1], 0)).text == b""

@@ -119,6 +119,20 @@ def test_explain_in_words_and_in_numbers(command: Command, written: Path) -> Non
     assert (wrong.status, wrong.err) == (2, "turnout: The body is not valid JSON: it ends too early.\n")
 
 
+def test_explain_tells_of_exploration(command: Command, written: Path) -> None:
+    """Where a policy explores: what the run's draw was, how likely, and the same for the same run."""
+    path = written / "default.yaml"
+    path.write_text(path.read_text() + "exploration: {share: 1, regret: 100}\n")
+    said = [
+        command(
+            *("explain", "Hi", "--hint", "run_id=r1", "--policies", str(written)),
+            TURNOUT_EXPLORATION_SECRET="of a test",
+        ).out
+        for _ in range(2)
+    ]
+    assert said[0] == said[1] and "\nExplores: the run's draw begins with " in said[0]
+
+
 def test_closed_gates_are_listed(command: Command, written: Path) -> None:
     """One line for each, below what it means."""
     done = command("explain", "Hi", "--hint", "license=GPL-3.0-only", "--policies", str(written))

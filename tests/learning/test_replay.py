@@ -179,3 +179,13 @@ def test_always_one_model_by_policy_is_always_one_model() -> None:
         tally, _ = seen(steps, constraints={"models": [name]})
         alone = baselines.always(steps, name)
         assert (tally.sums[:, [SUCCESS, COST]] == alone.sums[:, [SUCCESS, COST]]).all()
+
+
+def test_words_are_read_where_the_policy_reads_them() -> None:
+    """A trace's text is what serving would have hashed, and it tells like steps from others."""
+    texts = ("rename the variable", "prove the theorem")
+    steps = [step(i, {N: tried(i % 2 == 0)}, text=texts[i % 2]) for i in range(120)]
+    _, reading = seen(steps, Way(), words=True)
+    _, blind = seen(steps, Way())
+    p = [[decision(one).options[N][0].p for one in found[-2:]] for found in (reading, blind)]
+    assert p[0][0] > p[0][1] + 0.2 and abs(p[1][0] - p[1][1]) < 0.05
