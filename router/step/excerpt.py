@@ -18,6 +18,7 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 _PARTS = msgspec.json.Decoder(list[_Part])
+_STRING = msgspec.json.Decoder(str)
 
 
 def last_user(messages: Sequence[Message], head: int, tail: int) -> str:
@@ -66,6 +67,9 @@ def _text(piece: bytes) -> str:
     text = piece.decode("utf-8", "ignore")
     if "\\" not in text:
         return text
-    # The standard library's reader takes half a surrogate pair, which an excerpt may begin or end with.
-    decoded: str = json.loads(f'"{text}"')
-    return decoded
+    try:
+        return _STRING.decode(f'"{text}"')
+    except msgspec.DecodeError:
+        # The standard library's reader takes half a surrogate pair, which an excerpt may begin or end with.
+        decoded: str = json.loads(f'"{text}"')
+        return decoded
