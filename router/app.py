@@ -15,10 +15,11 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from router import __version__, loader
 from router import journal as journals
 from router import keeper as keepers
-from router.api import contract, explain, failures, models, outcomes, service
+from router.api import contract, explain, failures, messages, models, outcomes, service
 from router.api.asgi import Receive, Scope, Send
 from router.api.dialect import Chat, Dialect
 from router.api.door import Door, granted
+from router.api.messages import Messages
 from router.api.route import StepRoute
 from router.archive import Archive
 from router.attempts import Tools
@@ -121,7 +122,7 @@ def create_app(
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
     parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
-    dialects: tuple[Dialect, ...] = (Chat(),)
+    dialects: tuple[Dialect, ...] = (Chat(), Messages())
     steps = {dialect.path: StepRoute(dialect, pipeline, guard, settings) for dialect in dialects}
     return Turnout(steps, Door(_rest(parts), guard.ring, settings.admin_port), library, guard.ring)
 
@@ -234,6 +235,7 @@ def _rest(parts: Parts) -> FastAPI:
     app.include_router(service.health(lambda: life.started, library.get, __version__))
     private = APIRouter(dependencies=[Depends(authorised)])
     private.include_router(contract.chat())
+    private.include_router(messages.routes(library.get, settings))
     private.include_router(models.routes(library.get))
     private.include_router(explain.routes(pipeline, parts.guard.admission, settings, authorised))
     quota = Quota(pipeline.clock)

@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter
@@ -110,6 +111,12 @@ def chat() -> APIRouter:
     )
 
 
+def refusals(error: dict[str, Any], statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
+    """What a route answers beside a 200, in the shape of its errors."""
+    content = {"application/json": {"schema": error}}
+    return {status: {"description": STATUSES[status], "content": content} for status in statuses}
+
+
 def step(
     path: str,
     tag: str,
@@ -126,8 +133,7 @@ def step(
     told: dict[int | str, dict[str, Any]] = {
         200: {"description": "The answer, whole or streamed", "headers": headers, "content": content}
     }
-    refusal = {"application/json": {"schema": error}}
-    told |= {status: {"description": text, "content": refusal} for status, text in STATUSES.items()}
+    told |= refusals(error, STATUSES)
     body = {"required": True, "content": {"application/json": {"schema": request}}}
 
     def never_reached() -> None:

@@ -36,8 +36,8 @@ class Voice(Protocol):
         """What keeps the connection open while an answer is held."""
         ...
 
-    def broken(self, error: TurnoutError) -> bytes:
-        """The event that tells of a failure in mid-stream."""
+    def broken(self, error: TurnoutError, request: str) -> bytes:
+        """The event that tells of a failure in mid-stream. `request` is the id that the answer carries."""
         ...
 
 

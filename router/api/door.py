@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.api.asgi import App, Receive, Scope, Send, header_map, request_id, send_error
-from router.api.dialect import Chat
+from router.api.messages import spoken_at
 from router.api.paths import nowhere
 from router.errors import TurnoutError
 from router.keys import Grant, Right, Ring
@@ -36,7 +36,7 @@ class Door:
                 if self._admin_port and self.apart(scope) != _of_admin(path):
                     raise nowhere(path, 404)
             except TurnoutError as error:
-                await send_error(send, error, request_id(headers), Chat())
+                await send_error(send, error, request_id(headers), spoken_at(path, headers))
                 return
         await self._rest(scope, receive, send)
 

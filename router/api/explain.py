@@ -26,9 +26,7 @@ BODY = {
 }
 
 
-def routes(
-    pipeline: Pipeline, admission: Admission, settings: Settings, authorised: Callable[..., Grant]
-) -> APIRouter:
+def routes(pipeline: Pipeline, admission: Admission, settings: Settings, authorised: Callable[..., Grant]) -> APIRouter:
     router = APIRouter(tags=["decisions"])
 
     @router.post("/v1/route", summary="Explain a decision", openapi_extra={"requestBody": BODY})

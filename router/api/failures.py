@@ -1,4 +1,4 @@
-"""What FastAPI's side answers where something goes wrong: OpenAI's error shape for everything."""
+"""What FastAPI's side answers where something goes wrong: the caller's own error shape for everything."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from router.api.asgi import UNFORESEEN, Gone, error_headers, method_not_allowed, request_id
+from router.api.messages import spoken_at
 from router.api.paths import nowhere
 from router.errors import BadRequest, TurnoutError
 
@@ -19,11 +20,15 @@ LOG = logging.getLogger("turnout")
 
 
 def answer_in_shape(app: FastAPI) -> None:
-    """Has `app` answer whatever goes wrong outside the hot routes in OpenAI's shape."""
+    """Has `app` answer whatever goes wrong outside the hot routes in the caller's shape."""
 
     def shaped(request: Request, error: TurnoutError, more: Mapping[str, str] | None = None) -> Response:
-        headers = error_headers(error, request_id(request.headers)) | dict(more or {})
-        return Response(msgspec.json.encode(error.body()), error.status, headers)
+        name = request_id(request.headers)
+        dialect = spoken_at(request.url.path, request.headers)
+        failure = dialect.failure(error, name)
+        headers = error_headers(error, name) | dict(more or {})
+        headers |= {key.decode(): value.decode() for key, value in dialect.headers(name)}
+        return Response(msgspec.json.encode(failure.body), failure.status, headers)
 
     @app.exception_handler(TurnoutError)
     def told(request: Request, error: TurnoutError) -> Response:
@@ -41,9 +46,10 @@ def answer_in_shape(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def other(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 405:
-            return shaped(request, method_not_allowed(request.url.path, request.method), error.headers)
-        return shaped(request, nowhere(request.url.path, error.status_code))
+        path = request.url.path
+        if error.status_code == 405 and path != "/":  # where only HEAD is answered, which says nothing of an API
+            return shaped(request, method_not_allowed(path, request.method), error.headers)
+        return shaped(request, nowhere(path, 404 if path == "/" else error.status_code))
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> Response:

@@ -1,27 +1,38 @@
-"""`GET /v1/models`: what a caller may name as `model`."""
+"""`GET /v1/models`: what a caller may name as `model`, for OpenAI's clients and for Anthropic's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from router.api.messages import VERSION
 from router.catalog import Model
 from router.config import Config
 from router.errors import NotFound
+
+CREATED = "1970-01-01T00:00:00Z"
+"""Of every name: catalogs do not say when a model was made."""
 
 
 def routes(config: Callable[[], Config]) -> APIRouter:
     router = APIRouter(prefix="/v1/models", tags=["models"])
 
     @router.get("", summary="List the models")
-    def models() -> dict[str, Any]:
-        """`auto`, one `auto:<policy>` for each policy, and every model of the catalog."""
-        return {"object": "list", "data": listing(config())}
+    def models(request: Request) -> dict[str, Any]:
+        """`auto`, one `auto:<policy>` for each policy, and every model of the catalog.
+
+        In Anthropic's shape, and on one page, where `anthropic-version` is sent.
+        """
+        entries = listing(config())
+        if VERSION not in request.headers:
+            return {"object": "list", "data": entries}
+        first, last = entries[0]["id"], entries[-1]["id"]
+        return {"data": [_info(e) for e in entries], "has_more": False, "first_id": first, "last_id": last}
 
     @router.get("/{name:path}", summary="One model")
-    def model(name: str) -> dict[str, Any]:
+    def model(name: str, request: Request) -> dict[str, Any]:
         """The entry of one name of the list. 404 `model_not_found` for any other."""
         entries = {entry["id"]: entry for entry in listing(config())}
         if name not in entries:
@@ -30,7 +41,7 @@ def routes(config: Callable[[], Config]) -> APIRouter:
                 param="model",
                 code="model_not_found",
             )
-        return entries[name]
+        return _info(entries[name]) if VERSION in request.headers else entries[name]
 
     return router
 
@@ -57,4 +68,19 @@ def _facts(model: Model) -> dict[str, Any]:
         "thinking": sorted(model.thinking),
         "license": model.license.spdx or model.license.name,
         "deployments": [d.name for d in model.deployments],
+    }
+
+
+def _info(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of the list as Anthropic describes a model. What is not known is null."""
+    facts = entry["turnout"]
+    return {
+        "type": "model",
+        "id": entry["id"],
+        "display_name": entry["id"],
+        "created_at": CREATED,
+        "lifecycle": "active",
+        "max_input_tokens": facts.get("context"),
+        "max_tokens": None,
+        "turnout": facts,
     }

@@ -15,6 +15,11 @@ def health(ready: Callable[[], bool], config: Callable[[], Config], version: str
     """Open to everyone: load balancers carry no keys, and nothing here tells a secret."""
     router = APIRouter(tags=["service"])
 
+    @router.head("/", include_in_schema=False)
+    def root() -> Response:
+        """Some clients look whether anybody is there before they ask."""
+        return Response()
+
     @router.get("/healthz", summary="Is the process alive?")
     def healthz() -> dict[str, Any]:
         return {"status": "ok", "version": version}

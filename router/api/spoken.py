@@ -34,4 +34,4 @@ class SpokenSink(ResponseSink):
         return self._voice.waiting()
 
     def _broken(self, error: TurnoutError) -> bytes:
-        return self._voice.broken(error)
+        return self._voice.broken(error, self._request)

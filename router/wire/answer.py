@@ -8,9 +8,9 @@ import msgspec
 
 from router.errors import UpstreamFault
 from router.wire import chunk, sse, usage
-from router.wire.usage import Usage, estimate_tokens
+from router.wire.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
 
-__all__ = ["Answer", "Choice", "ToolCall", "Usage", "estimate_tokens", "from_body", "from_stream"]
+__all__ = ["BYTES_PER_TOKEN", "Answer", "Choice", "ToolCall", "Usage", "estimate_tokens", "from_body", "from_stream"]
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -136,9 +136,9 @@ class _Building:
         self._audio = False
 
     def add(self, piece: chunk.Delta | _Message) -> None:
-        self._content.append(_text(piece.content))
-        self._reasoning.append(_text(piece.reasoning) or _text(piece.reasoning_content))
-        self._refusal.append(_text(piece.refusal))
+        self._content.append(text(piece.content))
+        self._reasoning.append(text(piece.reasoning) or text(piece.reasoning_content))
+        self._refusal.append(text(piece.refusal))
         self._audio = self._audio or bool(piece.audio)
         for position, call in enumerate(piece.tool_calls or ()):
             self._call(self._slot(call, position, whole=isinstance(piece, _Message)), call)
@@ -161,10 +161,9 @@ class _Building:
             self._ids.setdefault(slot, call.id)
         if call.function is not None:
             parts[0] = parts[0] or call.function.name or ""
-            parts.append(_json(call.function.arguments))
         if call.custom is not None:
             parts[0] = parts[0] or call.custom.name or ""
-            parts.append(call.custom.input or "")
+        parts.append(arguments(call))
 
     def build(self) -> Choice:
         calls = sorted(self._calls.items())
@@ -179,17 +178,21 @@ class _Building:
         )
 
 
-def _text(value: Any) -> str:
-    """Text, or the text of a list of parts; "" for anything else."""
+def text(value: Any) -> str:
+    """A content's text: a string, or that of a list of parts; "" for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+        return "".join(text(part.get("text")) for part in value if isinstance(part, dict))
     return ""
 
 
-def _json(value: Any) -> str:
-    """Arguments: a string of JSON or, from some servers, the object itself."""
+def arguments(call: chunk.Call) -> str:
+    """A piece of a call's arguments: JSON as a string or, from some servers, as the object itself; or a custom tool's
+    input."""
+    value = call.function.arguments if call.function is not None else None
+    if value is None and call.custom is not None:
+        value = call.custom.input
     if value is None or isinstance(value, str):
         return value or ""
     return msgspec.json.encode(value).decode()

@@ -54,9 +54,12 @@ class Choice(msgspec.Struct):
     index: int = 0
     delta: Delta | None = None
     finish_reason: str | None = None
+    stop_reason: Any = None
+    """From vLLM and its like: the stop sequence that was met."""
 
 
 class Chunk(msgspec.Struct):
+    model: Any = None
     choices: list[Choice] | None = None
     usage: Any = None
     error: Any = None

@@ -98,6 +98,7 @@ def test_without_keys_only_this_machine_may_call(headers: dict[str, str], code: 
         assert (caught.value.status, caught.value.code) == (403, code)
     assert Ring(("k",)).identify({**headers, "authorization": "Bearer k"}) != LOCAL
 
+
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 
 

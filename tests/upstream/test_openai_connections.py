@@ -118,9 +118,7 @@ async def test_a_connection_that_went_stale_is_no_failure(client: OpenAIUpstream
         assert server.requests == 20
 
 
-async def test_a_call_is_sent_again_once_and_only_on_a_used_connection(
-    server: Faulty, client: OpenAIUpstream
-) -> None:
+async def test_a_call_is_sent_again_once_and_only_on_a_used_connection(server: Faulty, client: OpenAIUpstream) -> None:
     """A new connection that breaks is a failure at once; a used one gets a single second try."""
     for sent, name in ((1, "hang-up"), (2, "good"), (4, "hang-up")):
         if name == "good":

@@ -77,7 +77,7 @@ def test_a_whole_answer_keeps_null_content_beside_tool_calls() -> None:
     ("words", "message"),
     [
         ('{"type": "error", "error": {"type": "x", "message": "too hot"}}', "too hot"),
-        ("b'{\"error\": {\"message\": \"too hot\"}}'", "too hot"),
+        ('b\'{"error": {"message": "too hot"}}\'', "too hot"),
         ('{"message": "too hot"}', "too hot"),
         ('{"error": "too hot"}', "too hot"),
         ("too {hot} ", "too {hot}"),
