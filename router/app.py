@@ -15,11 +15,13 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from router import __version__, loader
 from router import journal as journals
 from router import keeper as keepers
-from router.api import contract, explain, failures, messages, models, outcomes, service
+from router.api import contract, explain, failures, messages, models, outcomes, responses_contract, service, stored
 from router.api.asgi import Receive, Scope, Send
 from router.api.dialect import Chat, Dialect
 from router.api.door import Door, granted
+from router.api.kept import Shelf
 from router.api.messages import Messages
+from router.api.responses import Responses
 from router.api.route import StepRoute
 from router.archive import Archive
 from router.attempts import Tools
@@ -122,7 +124,7 @@ def create_app(
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
     parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
-    dialects: tuple[Dialect, ...] = (Chat(), Messages())
+    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Responses(Shelf(store), settings))
     steps = {dialect.path: StepRoute(dialect, pipeline, guard, settings) for dialect in dialects}
     return Turnout(steps, Door(_rest(parts), guard.ring, settings.admin_port), library, guard.ring)
 
@@ -236,6 +238,8 @@ def _rest(parts: Parts) -> FastAPI:
     private = APIRouter(dependencies=[Depends(authorised)])
     private.include_router(contract.chat())
     private.include_router(messages.routes(library.get, settings))
+    private.include_router(responses_contract.responses())
+    private.include_router(stored.routes(Shelf(parts.store), authorised))
     private.include_router(models.routes(library.get))
     private.include_router(explain.routes(pipeline, parts.guard.admission, settings, authorised))
     quota = Quota(pipeline.clock)

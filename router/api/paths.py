@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.errors import NotFound
 
-SERVED = ("/chat/completions", "/messages", "/messages/count_tokens", "/models", "/route", "/outcomes")
+SERVED = ("/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/models", "/route", "/outcomes")
 """Below `/v1`."""
 
 

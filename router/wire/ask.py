@@ -27,21 +27,25 @@ def read(request: StepRequest, headers: Mapping[str, str]) -> tuple[str, Hints]:
             ("turnout.", request.hints or {}),
         )
     )
-    if said.run_id is None and (session := _session(request, headers)) is not None:
-        said = msgspec.structs.replace(said, run_id=session)
+    if said.run_id is None and (named := _session(request, headers)) is not None:
+        said = msgspec.structs.replace(said, run_id=named)
     return name, said
 
 
 def _session(request: StepRequest, headers: Mapping[str, str]) -> str | None:
     """The first usable name of a session: in a header, or else the body's `prompt_cache_key`."""
-    for name in SESSIONS:
-        if name in headers and hints.IDENT.fullmatch(headers[name]):
-            return headers[name]
+    if (named := session(headers)) is not None:
+        return named
     try:
         key = msgspec.json.decode(request.fields["prompt_cache_key"], type=str)
     except (KeyError, msgspec.DecodeError):
         return None
     return key if hints.IDENT.fullmatch(key) else None
+
+
+def session(headers: Mapping[str, str]) -> str | None:
+    """The session that a header names, so that it can be a run's id."""
+    return next((headers[name] for name in SESSIONS if hints.IDENT.fullmatch(headers.get(name, ""))), None)
 
 
 def refused(said: Hints, recall: Recall, headers: Mapping[str, str]) -> tuple[tuple[str, ...], int]:

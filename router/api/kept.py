@@ -1,0 +1,120 @@
+"""Responses as they are kept for later ones that build on them: each with its own input, and whom it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from router.errors import BadRequest, NotFound
+from router.store.base import Store
+from router.wire.responses import ids, items
+from router.wire.responses.items import Item
+
+
+class _Output(msgspec.Struct):
+    output: list[msgspec.Raw]
+
+
+class _Named(msgspec.Struct):
+    id: str | None = None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One response. Its input is its own, without what it took over from those before it."""
+
+    before: tuple[str, ...]
+    """The responses that it follows, the first of them first."""
+    run: str
+    """The run that it belongs to, where nobody says otherwise."""
+    input: tuple[msgspec.Raw, ...]
+    response: msgspec.Raw
+
+    def output(self) -> list[msgspec.Raw]:
+        return _OUTPUT.decode(self.response).output
+
+
+_KEPT = msgspec.json.Decoder(Kept)
+_OUTPUT = msgspec.json.Decoder(_Output)
+_NAMED = msgspec.json.Decoder(_Named)
+_ENCODER = msgspec.json.Encoder()
+
+
+class Before(NamedTuple):
+    """What a request follows."""
+
+    names: tuple[str, ...] = ()
+    """Of all responses up to it, the first of them first."""
+    run: str | None = None
+    items: tuple[msgspec.Raw, ...] = ()
+    """Their inputs and outputs."""
+
+    def read(self) -> list[Item]:
+        return items.read(self.items, "previous_response_id")
+
+
+class Shelf:
+    """The responses of all keys. None sees another's."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def put(self, key_id: str, name: str, kept: Kept) -> None:
+        await self._store.keep(key_id, name, _ENCODER.encode(kept))
+
+    async def get(self, key_id: str, name: str) -> Kept:
+        """Raises NotFound, the same for what never was, what is gone, and what is another caller's."""
+        (found,) = await self._load(key_id, (name,))
+        if found is None:
+            raise _missing(name)
+        return found
+
+    async def drop(self, key_id: str, name: str) -> None:
+        """Raises NotFound as `get`."""
+        if not ids.RESPONSE.fullmatch(name) or not await self._store.forget(key_id, name):
+            raise _missing(name)
+
+    async def before(self, key_id: str, name: str | None) -> Before:
+        """What a request that follows `name` builds on. Raises BadRequest where any part of it is gone."""
+        if name is None:
+            return Before()
+        (last,) = await self._load(key_id, (name,))
+        earlier = await self._load(key_id, last.before) if last else []
+        if last is None or None in earlier:
+            raise BadRequest(
+                f"The response {name[:64]!r}, or one that it follows, is not kept here. It may be too old, not stored, "
+                "or of another key. Send the whole input instead.",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        return Before((*last.before, name), last.run, _conversation((*earlier, last)))
+
+    async def earlier(self, key_id: str, kept: Kept) -> tuple[msgspec.Raw, ...]:
+        """The items that a response took over from those before it, as far as they are still there."""
+        return _conversation(await self._load(key_id, kept.before))
+
+    async def items(self, key_id: str, names: Iterable[str]) -> dict[str, msgspec.Raw]:
+        """Those of the items called so that are kept, by name."""
+        wanted = set(names)
+        responses = {found for name in wanted if (found := ids.response_of(name))}
+        kept = await self._load(key_id, tuple(responses)) if responses else []
+        return {name: item for item in _conversation(kept) if (name := _NAMED.decode(item).id) in wanted and name}
+
+    async def _load(self, key_id: str, names: Sequence[str]) -> list[Kept | None]:
+        if not all(ids.RESPONSE.fullmatch(name) for name in names):
+            return [None] * len(names)  # none of ours: it is not even looked for
+        found = await self._store.kept(key_id, names) if names else ()
+        return [_KEPT.decode(data) if data is not None else None for data in found]
+
+
+def _conversation(chain: Iterable[Kept | None]) -> tuple[msgspec.Raw, ...]:
+    return tuple(item for kept in chain if kept for item in (*kept.input, *kept.output()))
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(
+        f"There is no response {name[:64]!r}. It may be too old, not stored, or of another key.",
+        param="response_id",
+        code="response_not_found",
+    )

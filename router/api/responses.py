@@ -1,0 +1,99 @@
+"""`POST /v1/responses`: OpenAI's Responses dialect, over the same pipeline as chat completions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from router.api.dialect import Asked, Failure, OpenAI
+from router.api.kept import Kept, Shelf
+from router.errors import BodyTooLarge, TurnoutError
+from router.record import Incoming, token
+from router.settings import Settings
+from router.wire import ask
+from router.wire.responses import frame, ids, request
+from router.wire.responses.request import MOVED
+from router.wire.responses.speech import Speech
+
+RESPONSES = "/v1/responses"
+_WAITING = b": waiting\n\n"
+
+
+class Responses(OpenAI):
+    """Translates requests, with what they build on, and keeps the answers that a later one may build on."""
+
+    path = RESPONSES
+
+    def __init__(self, shelf: Shelf, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        self._shelf, self._settings, self._now = shelf, settings, now
+
+    async def ask(self, incoming: Incoming) -> Asked:
+        read = request.read(incoming.body)
+        before = await self._shelf.before(incoming.key_id, read.previous)
+        read = request.resolved(read, await self._shelf.items(incoming.key_id, read.references))
+        body = request.chat(read, before.read())
+        if len(body) > self._settings.max_body_bytes:
+            raise BodyTooLarge(
+                f"With the responses that it follows, the request is over the limit of "
+                f"{self._settings.max_body_bytes:,} bytes. Begin a new conversation, or raise TURNOUT_MAX_BODY_BYTES.",
+                param="previous_response_id",
+            )
+        name = ids.response(token())
+        keep = read.store and self._settings.response_bytes > 0
+        session = ask.session(incoming.headers)
+        run = session or read.session or before.run or (name if keep else None)
+        headers = incoming.headers if session or not run else {**incoming.headers, ask.SESSIONS[0]: run}
+        speech = Speech(frame.build(read, name, int(self._now()), kept=keep), read.offer)
+        kept = Kept(before.names, run or "", tuple(request.named(read, name)), msgspec.Raw(b"")) if keep else None
+        voice = ResponsesVoice(speech, self._now, self._shelf, incoming.key_id, name, kept)
+        return Asked(msgspec.structs.replace(incoming, body=body, headers=headers), voice)
+
+    def failure(self, error: TurnoutError, request: str) -> Failure:
+        """Names the caller's own field where the fault was found in the one that it became."""
+        whole = super().failure(error, request)
+        field = (error.param or "").partition("[")[0].partition(".")[0]
+        if field in _FIELDS:
+            whole.body["error"]["param"] = _FIELDS[field]
+        return whole
+
+
+_FIELDS = {name: MOVED[name] for name in ("messages", "max_tokens", "response_format", "reasoning_effort")}
+
+
+class ResponsesVoice:
+    """Speaks one answer, and keeps it before its last bytes leave."""
+
+    def __init__(
+        self, speech: Speech, now: Callable[[], float], shelf: Shelf, key_id: str, name: str, kept: Kept | None
+    ) -> None:
+        """`kept`: what is to be kept beside the response; None where nothing is."""
+        self._speech, self._now = speech, now
+        self._shelf, self._key_id, self._name, self._kept = shelf, key_id, name, kept
+
+    async def whole(self, answer: bytes) -> bytes:
+        response = self._speech.whole(answer, int(self._now()))
+        await self._keep(response)
+        return response
+
+    def feed(self, block: bytes) -> bytes:
+        return self._speech.feed(block)
+
+    async def end(self) -> bytes:
+        at = int(self._now())
+        events = self._speech.end(at)
+        if self._kept is not None:
+            await self._keep(msgspec.json.encode(self._speech.response(at)))
+        return events
+
+    def waiting(self) -> bytes:
+        return _WAITING
+
+    def broken(self, error: TurnoutError, request: str) -> bytes:
+        return self._speech.broken(error)
+
+    async def _keep(self, response: bytes) -> None:
+        if self._kept is not None:
+            kept = msgspec.structs.replace(self._kept, response=msgspec.Raw(response))
+            await self._shelf.put(self._key_id, self._name, kept)

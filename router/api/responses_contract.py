@@ -1,0 +1,82 @@
+"""`POST /v1/responses` as `/openapi.json` describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from router.api import contract
+from router.api.responses import RESPONSES
+
+_OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
+_TEXT = {"type": ["string", "null"]}
+_ITEM = {
+    **_OPEN,
+    "properties": {
+        "type": {
+            "type": "string",
+            "default": "message",
+            "description": "message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, "
+            "local_shell_call, local_shell_call_output, reasoning or item_reference.",
+        }
+    },
+}
+_REQUEST = {
+    **_OPEN,
+    "description": "A request of OpenAI's Responses API. Fields that neither it nor this list knows go upstream as "
+    "they came.",
+    "required": ["model", "input"],
+    "properties": {
+        "model": {
+            "type": "string",
+            "description": "`auto`, `auto:<policy>`, a model, an arm (`model/mode`) or an alias, hints after a `?`.",
+            "examples": ["auto", "auto?accuracy=0.9&retries=1"],
+        },
+        "input": {"anyOf": [{"type": "string"}, {"type": "array", "items": _ITEM}]},
+        "instructions": _TEXT,
+        "previous_response_id": {**_TEXT, "description": "A response that is kept, which this one follows."},
+        "store": {"type": ["boolean", "null"], "default": True},
+        "stream": {"type": ["boolean", "null"], "default": False},
+        "tools": {"type": ["array", "null"], "items": _OPEN},
+        "tool_choice": {"anyOf": [{"type": "string"}, _OPEN, {"type": "null"}]},
+        "parallel_tool_calls": {"type": ["boolean", "null"]},
+        "text": {"anyOf": [_OPEN, {"type": "null"}]},
+        "reasoning": {"anyOf": [_OPEN, {"type": "null"}]},
+        "include": {"type": ["array", "null"], "items": {"type": "string"}},
+        "max_output_tokens": {"type": ["integer", "null"], "minimum": 1},
+        "metadata": {
+            "anyOf": [_OPEN, {"type": "null"}],
+            "description": "Comes back with the response. Entries called `turnout.<hint>` are hints too.",
+        },
+        "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
+    },
+}
+_ANSWER = {
+    **_OPEN,
+    "description": "A response. Streamed, it comes as the events of OpenAI's Responses API.",
+    "required": ["id", "object", "created_at", "status", "model", "output", "usage", "error", "incomplete_details"],
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"const": "response"},
+        "created_at": {"type": "integer"},
+        "status": {"enum": ["completed", "incomplete"]},
+        "model": {"type": "string"},
+        "output": {"type": "array", "items": _OPEN},
+        "usage": {"anyOf": [_OPEN, {"type": "null"}]},
+        "error": {"type": "null"},
+        "incomplete_details": {"anyOf": [_OPEN, {"type": "null"}]},
+    },
+}
+
+
+def responses() -> APIRouter:
+    """The route of the Responses dialect, described."""
+    return contract.step(
+        RESPONSES,
+        "responses",
+        "One agent step, as a response",
+        "As a chat completion, in OpenAI's Responses dialect; what it builds on is kept here.",
+        _REQUEST,
+        _ANSWER,
+    )
