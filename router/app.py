@@ -15,8 +15,20 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from router import __version__, loader
 from router import journal as journals
 from router import keeper as keepers
-from router.api import contract, explain, failures, messages, models, outcomes, responses_contract, service, stored
+from router.api import (
+    completions,
+    contract,
+    explain,
+    failures,
+    messages,
+    models,
+    outcomes,
+    responses_contract,
+    service,
+    stored,
+)
 from router.api.asgi import Receive, Scope, Send
+from router.api.completions import Completions
 from router.api.dialect import Chat, Dialect
 from router.api.door import Door, granted
 from router.api.kept import Shelf
@@ -124,7 +136,7 @@ def create_app(
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
     parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
-    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Responses(Shelf(store), settings))
+    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Completions(), Responses(Shelf(store), settings))
     steps = {dialect.path: StepRoute(dialect, pipeline, guard, settings) for dialect in dialects}
     return Turnout(steps, Door(_rest(parts), guard.ring, settings.admin_port), library, guard.ring)
 
@@ -237,6 +249,7 @@ def _rest(parts: Parts) -> FastAPI:
     app.include_router(service.health(lambda: life.started, library.get, __version__))
     private = APIRouter(dependencies=[Depends(authorised)])
     private.include_router(contract.chat())
+    private.include_router(completions.routes())
     private.include_router(messages.routes(library.get, settings))
     private.include_router(responses_contract.responses())
     private.include_router(stored.routes(Shelf(parts.store), authorised))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from router.errors import TurnoutError
 from router.record import Incoming
+from router.wire import sse
 
 CHAT = "/v1/chat/completions"
 
@@ -81,6 +82,16 @@ class OpenAI:
 
     def headers(self, request: str) -> list[tuple[bytes, bytes]]:
         return []
+
+
+class OpenAIVoice:
+    """What the voices of OpenAI's dialects share."""
+
+    def waiting(self) -> bytes:
+        return sse.comment("waiting")
+
+    def broken(self, error: TurnoutError, request: str) -> bytes:
+        return sse.error_event(error.body())
 
 
 class Chat(OpenAI):

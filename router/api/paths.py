@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from router.errors import NotFound
 
-SERVED = ("/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/models", "/route", "/outcomes")
+SERVED = (
+    "/chat/completions",
+    "/responses",
+    "/messages",
+    "/messages/count_tokens",
+    "/completions",
+    "/models",
+    "/route",
+    "/outcomes",
+)
 """Below `/v1`."""
 
 

@@ -15,6 +15,8 @@ from router.errors import UpstreamFault
 
 MAX_EVENT = 8_388_608
 """Bytes that one event may have."""
+DONE = b"data: [DONE]\n\n"
+"""The end of a stream that is whole."""
 _BOM = b"\xef\xbb\xbf"
 _END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)+")
 _LINE = re.compile(rb"\r\n|\n|\r")

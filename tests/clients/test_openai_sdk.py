@@ -293,3 +293,13 @@ def test_the_example_runs(turnout_server: Running) -> None:
     assert "customer=" in said
     first, second = re.findall(r"attempt \d: (\S+)", said)
     assert first != second  # which they are depends on what the server has learned from the tests before
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_legacy_completions(client: OpenAI, ledger: Ledger, lane: str, stream: bool) -> None:
+    """A prompt and its answer, from the models that answer chats."""
+    answer: Any = client.completions.create(model="auto", prompt="Hello.", user=lane, stream=stream)
+    pieces = list(answer) if stream else [answer]
+    assert "".join(piece.choices[0].text for piece in pieces if piece.choices)
+    assert pieces[-1].choices[0].finish_reason == "stop" and pieces[0].object == "text_completion"
+    assert len(ledger.entries(lane)) == 1
