@@ -43,6 +43,9 @@ class Content(msgspec.Struct, frozen=True):
         """A text where it is no more than that, since every server takes texts; else parts."""
         if len(self.parts) == 1 and isinstance(self.parts[0], str):
             return self.parts[0]
+        return self.listed()
+
+    def listed(self) -> list[dict[str, Any]]:
         return [{"type": "text", "text": part} if isinstance(part, str) else part for part in self.parts]
 
 

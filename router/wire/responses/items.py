@@ -134,6 +134,9 @@ class _Writer:
         self._turn.setdefault("tool_calls", []).append({"id": call_id, "type": "function", "function": called})
 
     def output(self, item: Item, param: str) -> None:
+        if not item.call_id and item.name:
+            self._unasked(item, param)
+            return
         call_id = _call_id(item, param)
         if call_id not in self._calls:
             refuse(f"{param}.call_id", f"must be that of a call before it; there is none called {call_id[:64]!r}")
@@ -144,6 +147,13 @@ class _Writer:
             # Few servers take pictures in a tool's message, and nothing may stand between the messages of its tools.
             about = {"type": "text", "text": f"What the call {call_id} returned:"}
             self._pictures += [about, *read.images]
+
+    def _unasked(self, item: Item, param: str) -> None:
+        """What a tool tells of its own accord, as Codex has its goals do: no call is there that it could answer."""
+        self._flush()
+        read = content.read(item.output, f"{param}.output")
+        about = {"type": "text", "text": f"{offer.chat_name(item.name or '', item.namespace)}:"}
+        self._messages.append({"role": "user", "content": [about, *read.listed()]})
 
     def _flush(self) -> None:
         self._close()

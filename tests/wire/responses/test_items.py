@@ -144,6 +144,14 @@ def test_pictures_that_tools_return_follow_in_the_users_name() -> None:
     assert len(messages(USER, CALL, seen)) == 4
 
 
+def test_what_a_tool_tells_unasked() -> None:
+    """Stands in its place, in the user's name, since no call is there that it could answer."""
+    told = {"type": "function_call_output", "name": "goal", "namespace": "agent", "output": "Win."}
+    got = messages(USER, CALL, OUT, told, said("Yes."))
+    assert [message["role"] for message in got] == ["user", "assistant", "tool", "user", "assistant"]
+    assert got[3]["content"] == [{"type": "text", "text": "agent__goal:"}, {"type": "text", "text": "Win."}]
+
+
 def test_what_hosted_tools_left_behind_is_left_out() -> None:
     """Whatever its members are."""
     hosted = [{"type": "web_search_call", "id": "ws_1", "action": {}}, {"type": "tool_search_call", "arguments": {}}]
