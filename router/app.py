@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, NamedTuple
 
@@ -36,7 +35,7 @@ from router.api.messages import Messages
 from router.api.responses import Responses
 from router.api.route import StepRoute
 from router.archive import Archive
-from router.attempts import Tools
+from router.attempts import Admission, FaultBudget, Tools
 from router.chronicle import Chronicle
 from router.config import Config
 from router.feedback import Feedback
@@ -132,7 +131,8 @@ def create_app(
         learners={"beliefs": learner.change} if settings.learn == "on" else {},
     )
     keeper = _keeper(settings, library, learner, store)
-    tools = Tools(upstream, health, Counter(), settings, clock)
+    admission = Admission(clock, lambda key, event: metrics.queued.labels(key, event).inc())
+    tools = Tools(upstream, health, admission, FaultBudget(clock, metrics.retries_denied.inc), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
     parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
@@ -192,7 +192,9 @@ def _exposition(parts: Parts) -> bytes:
         for d in model.deployments:
             key = f"{model.name}:{d.name}"
             metrics.breaker.labels(key).set(codes[tools.health.state(key)])
-            metrics.inflight.labels(key).set(tools.inflight[key])
+            metrics.inflight.labels(key).set(tools.admission.inflight[key])
+            metrics.limit.labels(key).set(tools.admission.limit(key, d.most))
+            metrics.waiting.labels(key).set(tools.admission.waiting(key))
     return metrics.render()
 
 

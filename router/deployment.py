@@ -16,6 +16,9 @@ NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}\Z")
 HEADER = re.compile(r"^[a-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")
 NOT_A_NAME = "is not a name: lower-case letters, digits, '.', '_' and '-', at most 64"
 
+UNSTATED = 4096
+"""Calls at once at an endpoint whose limit nobody has stated."""
+
 Mode = Literal["on", "off", "low"]
 Feature = Literal["tools", "schema", "logprobs"]
 Thoughts = Literal["both", "reasoning", "reasoning_content", "none"]
@@ -91,7 +94,7 @@ class Deployment(Strict):
     """One of the model's runtimes; scales its speed prior."""
     regions: frozenset[str] = frozenset()
     concurrency: int = Field(default=64, gt=0)
-    """Requests in flight that it serves without queueing."""
+    """Requests in flight that it serves without queueing; where it is given, it never gets more."""
     context: int | None = Field(default=None, gt=0)
     """Tokens served here, where that is less than the model can hold."""
     extended: bool = False
@@ -140,6 +143,11 @@ class Deployment(Strict):
         if twice := {name.lower() for name in self.headers} & set(self.forward_headers):
             raise Misplaced(("forward_headers",), f"{min(twice)} is among headers already")
         return self
+
+    @cached_property
+    def most(self) -> int:
+        """Calls at once that it may get: what is stated, else as many as it takes without refusing."""
+        return self.concurrency if "concurrency" in self.model_fields_set else UNSTATED
 
     @cached_property
     def usd(self) -> Prices:

@@ -11,6 +11,7 @@ TurnoutError                 status, type, code, param, retry_after
 ├── BudgetExhausted     429  the run's own retries or money are used up
 ├── RateLimited         429  the key sends too much; says when to come back
 ├── Unavailable         503  only health stands in the way; says when to come back
+├── Overloaded          503  every deployment has as many calls as it can serve
 ├── DeadlineExceeded    504  the deadline passed before an answer
 ├── CallerFault  400/422/..  the upstream says that the request itself is wrong
 └── UpstreamFault  502/429/400  one attempt failed at an upstream; `retryable`: another may follow
@@ -93,6 +94,10 @@ class RateLimited(TurnoutError):
 
 class Unavailable(TurnoutError):
     status, type, code = 503, "server_error", "no_healthy_model"
+
+
+class Overloaded(TurnoutError):
+    status, type, code = 503, "server_error", "overloaded"
 
 
 class DeadlineExceeded(TurnoutError):

@@ -123,6 +123,21 @@ class Metrics:
             "turnout_breaker_state", "0 closed, 1 half open, 2 open.", ("deployment",), registry=self.registry
         )
         self.inflight = Gauge("turnout_inflight", "Attempts under way.", ("deployment",), registry=self.registry)
+        self.limit = Gauge(
+            "turnout_concurrency_limit",
+            "Attempts that may be under way at once.",
+            ("deployment",),
+            registry=self.registry,
+        )
+        self.waiting = Gauge(
+            "turnout_queue_waiting", "Steps that wait for a deployment.", ("deployment",), registry=self.registry
+        )
+        self.queued = counter(
+            "turnout_queue", "Attempts that found no room, by what became of them.", ("deployment", "result")
+        )
+        self.retries_denied = counter(
+            "turnout_fault_retries_denied", "Faults after which nobody else was tried, too many steps having faults."
+        )
         self.policy_loaded = Gauge(
             "turnout_policy_loaded_timestamp_seconds",
             "When the policy files were read.",

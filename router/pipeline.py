@@ -45,12 +45,11 @@ class Pipeline:
         )  # fmt: skip
         facts = text.read(facts, request) if terms.words else facts
         record.asked(terms, facts, refused, config.versions.get(terms.policy, ""))
-        unhealthy = self._tools.health.unhealthy()
-        wait = self._tools.health.retry_after(unhealthy) if unhealthy else 0.0
+        shut = self._tools.health.closed()
         lot = Lot(*self._lots.of(incoming.key_id, hints.run_id or record.decision_id)) if terms.exploration else None
         situation = Situation(
-            unhealthy, self._tools.inflight, recall.warm, refused, forgotten, wait, hints.step, recall.past, lot,
-            thread.model if thread and facts.tool_results else None,
+            shut.keys, self._tools.admission.inflight, recall.warm, refused, forgotten, shut.wait, shut.slow,
+            shut.limited, hints.step, recall.past, lot, thread.model if thread and facts.tool_results else None,
         )  # fmt: skip
         decision = plan.decide(facts, terms, config.beliefs, config.catalog, situation)
         return history.attributed(request, thread, wanted.pin), terms, decision

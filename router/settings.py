@@ -15,6 +15,8 @@ BOUNDS = {
     "port": (0, 65_535),
     "admin_port": (0, 65_535),
     "reload_interval": (0, 86_400),
+    "queue_timeout": (0, 86_400),
+    "shutdown_delay": (0, 3_600),
     "journal_segment_bytes": (4_096, 1e12),
     "journal_keep_bytes": (0, 1e15),
     "journal_text": (0, 65_536),
@@ -73,6 +75,12 @@ class Settings:
     """Seconds to the first content of a streamed answer, at most; plans with an alternative wait less."""
     idle_timeout: float = 60.0
     """Seconds between two reads from an upstream."""
+    attempt_timeout: float = 600.0
+    """Seconds of one attempt, to its end or, relayed live, to its first content."""
+    queue_timeout: float = 30.0
+    """Seconds that a step may wait for a deployment to have room."""
+    shutdown_delay: float = 0.0
+    """Seconds after SIGTERM in which `/readyz` says 503 and steps are still taken."""
     keepalive_interval: float = 5.0
     """Seconds between comments while a streamed answer is held."""
     step_ttl: float = 86_400.0

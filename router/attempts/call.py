@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 import msgspec
 
 from router import relay
+from router.attempts.admission import Admission, Verdict
+from router.attempts.budget import FaultBudget
 from router.checks import garbled, judge
 from router.errors import CallerFault, UpstreamFault
 from router.health import Health
@@ -28,6 +29,12 @@ FAIR_S = 10.0
 """Silence for so long is the deployment's fault, whatever was expected of it."""
 
 
+SLOW_SHARE = 0.5
+"""Of the time that an answer gets where there is an alternative: what takes longer is slow, though it comes."""
+OVERLOADED = frozenset({503, 529})
+"""Statuses by which a server refuses for its load; 529 is Anthropic's."""
+
+
 class Answered(msgspec.Struct):
     """A whole answer, judged: ready to be sent as it came."""
 
@@ -41,7 +48,8 @@ class Tools(msgspec.Struct, frozen=True):
 
     upstream: Upstream
     health: Health
-    inflight: Counter[str]
+    admission: Admission
+    budget: FaultBudget
     settings: Settings
     clock: Callable[[], float]
 
@@ -52,6 +60,8 @@ class Running(msgspec.Struct, frozen=True):
     candidate: Candidate
     position: int
     started: float
+    fair: float
+    """Seconds that suffice for an answer, or for the beginning of a stream."""
 
     @property
     def key(self) -> str:
@@ -77,26 +87,24 @@ class Caller:
         """A stream past its commit point and the seconds to it, until `finish`."""
         self._over: relay.Live | None = None
 
-    async def attempt(self, position: int, candidate: Candidate, patience: float) -> Answered | relay.Live:
+    async def attempt(self, position: int, candidate: Candidate, patience: float, fair: float) -> Answered | relay.Live:
         """Calls `candidate`, for at most `patience` seconds to a whole answer or the commit point.
 
-        Raises UpstreamFault where another deployment may be tried, CallerFault where the request itself is at fault.
+        Its place in `admission` is taken already; it is given back when the call is over. More than half of `fair`
+        seconds is slow. Raises UpstreamFault where another deployment may be tried, CallerFault where the request
+        itself is at fault.
         """
         tools = self._tools
-        running = Running(candidate, position, tools.clock())
-        tools.inflight[running.key] += 1
-        kept = False
+        running = Running(candidate, position, tools.clock(), fair)
+        load: Verdict | None = "unknown"
         try:
             got = await self._call(running, patience)
-            kept = isinstance(got, relay.Live)
-            if not kept:
-                tools.health.succeeded(running.key)
+            load = None
+            if not isinstance(got, relay.Live):
+                load = self._well(running, tools.clock() - running.started)
             return got
         except UpstreamFault as error:
-            if self._tells(error, running):
-                tools.health.failed(running.key, error.retry_after)
-            else:
-                tools.health.abandoned(running.key)
+            load = self._ill(running, error)
             self._note(running, fault=error.kind, status=error.upstream_status)
             raise
         except CallerFault as error:
@@ -108,8 +116,28 @@ class Caller:
             self._note(running, fault="cancelled")
             raise
         finally:
-            if not kept:
-                tools.inflight[running.key] -= 1
+            if load is not None:
+                tools.admission.leave(running.key, running.started, load)
+
+    def _well(self, running: Running, seconds: float) -> Verdict:
+        """Tells health of an answer that took so long, or a stream so long to begin; returns what it says of load."""
+        slow = seconds > SLOW_SHARE * running.fair
+        self._tools.health.succeeded(running.key, slow)
+        return "slow" if slow else "served"
+
+    def _ill(self, running: Running, error: UpstreamFault) -> Verdict:
+        """Tells health of a fault; returns what it says of load."""
+        health, key = self._tools.health, running.key
+        if error.kind == "rate_limited":
+            health.limited(key, error.retry_after)
+            return "refused"
+        if not self._tells(error, running):
+            health.abandoned(key)
+            return "unknown"
+        health.failed(key, error.retry_after)
+        if error.upstream_status in OVERLOADED:
+            return "refused"
+        return "slow" if error.kind == "timeout" else "unknown"
 
     def _tells(self, error: UpstreamFault, running: Running) -> bool:
         """Whether a fault tells of the deployment's health. That such a request does not suit it says nothing, nor does
@@ -178,16 +206,17 @@ class Caller:
         assert self.live is not None
         running, live, first = self.live
         self.live, self._over = None, live
-        self._tools.inflight[running.key] -= 1
-        kind = None
+        kind: str | None = None
+        load: Verdict = "unknown"
         if error is None:
-            self._tools.health.succeeded(running.key)
+            load = self._well(running, first)
         elif isinstance(error, UpstreamFault):
             kind = error.kind
             self._tools.health.failed(running.key)
         else:
             kind = "deadline" if isinstance(error, TimeoutError) else "cancelled"
             self._tools.health.abandoned(running.key)
+        self._tools.admission.leave(running.key, running.started, load)
         self._note(
             running,
             status=200,

@@ -6,12 +6,13 @@ arm. Only an answer that the checks reject moves to the next position.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterator, Mapping
 
 from router import relay
 from router.attempts.call import Answered, Caller, Tools
-from router.errors import DeadlineExceeded, TurnoutError, Unavailable, UpstreamFault
+from router.errors import DeadlineExceeded, Overloaded, RateLimited, TurnoutError, Unavailable, UpstreamFault
 from router.outcome import Attempt
 from router.plan import Candidate, Decision
 from router.step import StepRequest
@@ -20,6 +21,9 @@ from router.terms import Terms
 FAULTS_PER_POSITION = 3
 PATIENCE_FLOOR_S = 10.0
 """No attempt is given up sooner while the deadline allows it."""
+SPILL_S = 0.5
+"""Seconds in a queue while another deployment is free: bursts pass, and what was planned is worth a moment."""
+LONGEST_RETRY_S = 60.0
 LATE_S = 0.01
 """So near to the deadline it has passed: timers have only milliseconds."""
 SLOW_TOKENS_PER_S, SLOW_PREFILL_PER_S = 10.0, 500.0
@@ -42,6 +46,9 @@ class Walk:
         self._tools, self._terms, self._decision = tools, terms, decision
         self._limit = began + terms.deadline
         self._live = request.stream and not decision.hold
+        self._attempt_s = tools.settings.attempt_timeout
+        self._queue_s = tools.settings.queue_timeout
+        """Seconds that the step may still wait for a free place."""
         self._caller = Caller(tools, request, terms.checks, decision.hold, began, headers)
         plan = decision.chosen.attempts
         # The caller judges outside: what comes after its verdict is the caller's to ask for.
@@ -90,6 +97,7 @@ class Walk:
     async def run(self) -> Answered | relay.Live:
         """The answer to send. Raises TurnoutError where no upstream could give one."""
         best: Answered | None = None
+        self._tools.budget.step()
         for position, candidate in enumerate(self._plan):
             if position and not self._affordable(candidate):
                 break
@@ -112,28 +120,76 @@ class Walk:
     async def _position(self, position: int, candidate: Candidate) -> Answered | relay.Live:
         """One position of the plan: the candidate, or what stands in for it when it fails."""
         failure: UpstreamFault | None = None
-        faults = 0
+        faults, shed = 0, False
         queue = list(self._substitutes(candidate))
         while queue and faults < FAULTS_PER_POSITION:
             substitute = queue.pop(0)
-            if (failure and not self._affordable(substitute)) or not self._tools.health.begin(_key(substitute)):
+            if failure and not self._affordable(substitute):
                 continue
+            if not self._tools.health.begin(_key(substitute)):
+                continue
+            if not await self._place(substitute, queue):
+                shed = True
+                continue
+            if faults and not self._tools.budget.take():
+                self._put_back(substitute)
+                break
             last = faults == FAULTS_PER_POSITION - 1 or not any(self._affordable(c) for c in queue)
-            patience = self.left() if last else self._patience(substitute)
+            fair = self._fair(substitute)
+            patience = self.left() if last else min(fair, max(self.left() / 2, self.left() - 30.0))
             try:
-                return await self._caller.attempt(position, substitute, patience)
+                return await self._caller.attempt(position, substitute, min(patience, self._attempt_s), fair)
             except UpstreamFault as error:
                 failure = _worse(failure, error)
                 if error.kind == "unsupported":
                     queue = [c for c in queue if c.model != substitute.model]  # elsewhere it is the same model
                 else:
                     faults += 1
+        raise self._nobody(candidate, failure, shed)
+
+    async def _place(self, candidate: Candidate, others: list[Candidate]) -> bool:
+        """Gets a place at the deployment: at once, or in its queue, for a moment where another is free, else for as
+        long as the deadline and the setting leave."""
+        admission, key = self._tools.admission, _key(candidate)
+        if admission.enter(key, candidate.deployment.most):
+            return True
+        elsewhere = any(admission.free(_key(c)) and self._affordable(c) for c in others)
+        allowed = min(self._queue_s, self.left() - candidate.seconds, SPILL_S if elsewhere else math.inf)
+        began = self._tools.clock()
+        try:
+            entered = await admission.wait(key, max(0.0, allowed), candidate.seconds, elsewhere=bool(others))
+        except asyncio.CancelledError:
+            self._tools.health.abandoned(key)
+            raise
+        finally:
+            self._queue_s -= self._tools.clock() - began
+        if not entered:
+            self._tools.health.abandoned(key)
+        return entered
+
+    def _put_back(self, candidate: Candidate) -> None:
+        """Gives up a place that was not used."""
+        self._tools.health.abandoned(_key(candidate))
+        self._tools.admission.leave(_key(candidate), self._tools.clock(), "unknown")
+
+    def _nobody(self, candidate: Candidate, failure: UpstreamFault | None, shed: bool) -> TurnoutError:
+        """What to tell where no deployment has answered."""
         if self.left() <= LATE_S:
-            raise self.late()
-        if failure is None:
-            keys = frozenset(_key(o) for options in self._decision.options.values() for o in options)
-            raise Unavailable("No model is healthy right now.", retry_after=self._tools.health.retry_after(keys))
-        raise failure
+            return self.late()
+        if failure is not None:
+            return failure
+        if shed:
+            wait = self._tools.admission.wait_s(_key(candidate), candidate.seconds)
+            return Overloaded(
+                "Every model that could take this step has as many calls as it can serve. Come back later.",
+                retry_after=min(max(1.0, wait), LONGEST_RETRY_S),
+            )
+        closed = self._tools.health.closed(
+            frozenset(_key(o) for options in self._decision.options.values() for o in options)
+        )
+        if closed.limited:
+            return RateLimited("Every model that could take this step is rate limited.", retry_after=closed.wait)
+        return Unavailable("No model is healthy right now.", retry_after=closed.wait)
 
     def _substitutes(self, candidate: Candidate) -> Iterator[Candidate]:
         """The candidate, the arm's other deployments, then the other arms: as sure ones first, the best value first."""
@@ -142,24 +198,25 @@ class Walk:
             (name for name in options if name != candidate.arm),
             key=lambda name: _rank(options[name][0], candidate, self._terms),
         )
+        here = [c for c in options.get(candidate.arm, ()) if c is not candidate]
+        free = self._tools.admission.free
+        if not free(_key(candidate)) and (idle := next((c for c in here if free(_key(c))), None)) is not None:
+            here.remove(idle)
+            yield idle  # the same model without a queue
         yield candidate
-        for name in (candidate.arm, *others):
-            for option in options.get(name, ()):
-                if option is not candidate:
-                    yield option
+        yield from here
+        for name in others:
+            yield from options.get(name, ())
 
-    def _patience(self, candidate: Candidate) -> float:
-        """Seconds that an attempt may take: to its first content if relayed live, to its end otherwise.
-
-        Several times what is expected, but never so long that no time is left for an alternative.
-        """
-        left = self.left()
+    def _fair(self, candidate: Candidate) -> float:
+        """Seconds that suffice for the first content if relayed live, for the whole answer otherwise: several times
+        what is expected."""
         reading = candidate.input_tokens / SLOW_PREFILL_PER_S
         if self._live:
             expected = min(10.0 * candidate.first_token_s + reading, self._tools.settings.first_token_timeout)
         else:
             expected = max(3.0 * candidate.seconds_q90, reading + candidate.output_q90 / SLOW_TOKENS_PER_S)
-        return min(max(PATIENCE_FLOOR_S, expected), max(left / 2, left - 30.0))
+        return max(PATIENCE_FLOOR_S, expected)
 
 
 def _key(candidate: Candidate) -> str:

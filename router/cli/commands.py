@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +17,7 @@ import typer
 
 from router import __version__, config, loader, prices
 from router.api.explain import explain as explained
-from router.attempts import Tools
+from router.attempts import Admission, FaultBudget, Tools
 from router.cli import compare, journal, keys, replay, serving, show, starting
 from router.cli.screen import Screen
 from router.config import Config
@@ -162,7 +161,8 @@ def explain(
 
 def _dry(current: Config, here: Settings) -> Pipeline:
     """A pipeline that can only decide: it has no model to call."""
-    tools = Tools(Scripted([]), Health(time.monotonic), Counter(), here, time.monotonic)
+    clock = time.monotonic
+    tools = Tools(Scripted([]), Health(clock), Admission(clock), FaultBudget(clock), here, clock)
     store = MemoryStore()
     lots, feedback = Lots(here.exploration_secret, None), Feedback(store, lambda _: None)
     return Pipeline(config=lambda: current, store=store, tools=tools, feedback=feedback, lots=lots)

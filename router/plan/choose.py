@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from msgspec.structs import replace
+
 from router.beliefs import Beliefs
 from router.catalog import Catalog
-from router.errors import Infeasible, Unavailable
+from router.errors import Infeasible, RateLimited, Unavailable
 from router.plan.affinity import kept
 from router.plan.exploring import explored
 from router.plan.few import Choice, few, fits
@@ -26,7 +28,8 @@ REASONS = 12
 
 
 def decide(facts: Facts, terms: Terms, beliefs: Beliefs, catalog: Catalog, situation: Situation) -> Decision:
-    """The plan for one step. Raises Infeasible with the reasons, or Unavailable where only health is in the way."""
+    """The plan for one step. Raises Infeasible with the reasons; RateLimited or
+    Unavailable where only health is in the way."""
     terms, failed = beliefs.informed(terms), situation.failed
     for later in range(situation.assume_failed, 0, -1):
         earlier = min(MAX_ATTEMPTS, terms.max_attempts + later)
@@ -48,6 +51,9 @@ def _decide(
     able = skills(beliefs.success, catalog.arms, terms.step_class, *spreads, terms.confidence, failed, shifted)
     question = asked(facts, terms, situation)
     found, gates = options(facts, terms, beliefs, catalog, situation, able, question)
+    if not found and situation.slow:  # better a slow answer than none
+        bearable = replace(situation, unhealthy=situation.unhealthy - situation.slow, slow=frozenset())
+        found, gates = options(facts, terms, beliefs, catalog, bearable, able, question)
     if not found:
         raise _closed(gates, situation)
     if terms.f >= 1.0:
@@ -176,7 +182,7 @@ def _why(best: Choice, terms: Terms) -> tuple[str, str]:
     return "cost_per_success", f"least expected cost{worth} per success"
 
 
-def _closed(gates: tuple[Gate, ...], situation: Situation) -> Infeasible | Unavailable:
+def _closed(gates: tuple[Gate, ...], situation: Situation) -> Infeasible | RateLimited | Unavailable:
     """What to tell the caller where nothing is feasible."""
     arms_shut = {g.arm for g in gates if g.deployment is None}
     places: dict[tuple[str, str], set[str]] = {}
@@ -184,6 +190,10 @@ def _closed(gates: tuple[Gate, ...], situation: Situation) -> Infeasible | Unava
         if g.deployment is not None and g.arm not in arms_shut:
             places.setdefault((g.arm, g.deployment), set()).add(g.kind)
     if any(kinds == {"health"} for kinds in places.values()):
+        if situation.limited:
+            return RateLimited(
+                "Every model that could take this step is rate limited.", retry_after=situation.retry_after
+            )
         return Unavailable(
             "No deployment that could take this step is healthy right now.", retry_after=situation.retry_after
         )

@@ -255,7 +255,7 @@ def _moment(offer: Offer, length: Length, candidate: Candidate, terms: Terms, si
     close("context", gates.context(candidate.input_tokens, length, offer.window))
     close("price cap", gates.price(candidate.cost, terms.max_cost))
     if offer.key in situation.unhealthy:
-        close("health", "its circuit breaker is open after repeated faults")
+        close("health", "it is left alone after faults, slow answers or a rate limit")
     if terms.deadline_asked:
         close("deadline", gates.deadline(candidate.time.quantile(-Z90), terms.deadline))
     return shut

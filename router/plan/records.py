@@ -32,6 +32,10 @@ class Situation(msgspec.Struct, frozen=True):
     """How many more answers failed that nobody remembers: taken to be the planner's own first choices."""
     retry_after: float = 3.0
     """Seconds to name where only health is in the way."""
+    slow: frozenset[str] = frozenset()
+    """Those of `unhealthy` that only answer too slowly: they are called where there is nobody else."""
+    limited: bool = False
+    """Whether all that are unhealthy only asked to be left alone for a while."""
     step: str | None = None
     """The step's name, if the caller gave one."""
     past: tuple[Past, ...] = ()

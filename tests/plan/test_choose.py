@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from router.errors import Infeasible, Unavailable
+from router.errors import Infeasible, RateLimited, Unavailable
 from router.plan import Situation
 from router.step import Facts
 from tests.plan.small import FACTS, Q122, Q397, TERMS, THREE, N, catalog, choose, deployment, model
@@ -166,6 +166,24 @@ def test_only_health_in_the_way() -> None:
     assert error.value.retry_after == 7.0
     with pytest.raises(Infeasible):
         choose(CATALOG, Facts(input_bytes=40_000_000), Situation(unhealthy=sick))
+
+
+def test_where_all_ask_for_a_pause_it_is_a_rate_limit() -> None:
+    """A 429 rather than a 503, as each of them would have said."""
+    sick = frozenset(f"{m.name}:{d.name}" for m in CATALOG.models.values() for d in m.deployments)
+    with pytest.raises(RateLimited) as error:
+        choose(CATALOG, situation=Situation(unhealthy=sick, retry_after=7.0, limited=True))
+    assert error.value.retry_after == 7.0
+
+
+def test_slow_deployments_are_called_where_there_is_nobody_else() -> None:
+    """Planned around while others are there."""
+    sick = frozenset(f"{m.name}:{d.name}" for m in CATALOG.models.values() for d in m.deployments)
+    one = choose(CATALOG).chosen.attempts[0]
+    slow = frozenset({f"{one.model}:{one.deployment.name}"})
+    assert choose(CATALOG, situation=Situation(unhealthy=slow, slow=slow)).chosen.attempts[0].model != one.model
+    only = choose(CATALOG, situation=Situation(unhealthy=sick, slow=slow))
+    assert {c.deployment.name for options in only.options.values() for c in options} == {one.deployment.name}
 
 
 @pytest.mark.parametrize("attempts", [1, 4])

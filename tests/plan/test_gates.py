@@ -116,7 +116,7 @@ def test_health_closes_one_deployment() -> None:
     assert [c.deployment.name for c in decision.options[ON]] == ["long"]
     health = [g for g in decision.gates if g.kind == "health"]
     assert {(g.arm, g.deployment) for g in health} == {(ON, "plain"), (OFF, "plain")}
-    assert health[0].reason == "its circuit breaker is open after repeated faults"
+    assert health[0].reason == "it is left alone after faults, slow answers or a rate limit"
 
 
 def test_every_closed_gate_is_told() -> None:

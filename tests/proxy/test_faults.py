@@ -281,9 +281,9 @@ async def test_only_health_in_the_way_says_when_to_come_back(yard: Yard) -> None
     assert [got.status for got in await failing(proxy, 6)] == [502] * 5 + [503]
     got = await proxy.chat()
     assert (got.error["code"], got.error["type"]) == ("no_healthy_model", "server_error")
-    assert 1 <= int(got.headers["retry-after"]) <= 3
+    assert 1 <= int(got.headers["retry-after"]) <= 6
     limited = await yard({"cheap": "rate-limited"})
-    assert [got.status for got in await failing(limited, 2)] == [429, 503]
+    assert [got.status for got in await failing(limited, 2)] == [429, 429]
     assert int((await limited.chat()).headers["retry-after"]) in (6, 7)
     assert (await limited.settled()).attempts == ()
 
