@@ -62,9 +62,13 @@ LOG = logging.getLogger("turnout")
 class Turnout:
     """The ASGI application: hot routes raw, the rest through FastAPI, behind a door."""
 
-    def __init__(self, steps: Mapping[str, StepRoute], door: Door, library: Library, ring: Ring) -> None:
-        self._steps, self._door = steps, door
-        self.library, self.ring = library, ring
+    def __init__(self, steps: Mapping[str, StepRoute], door: Door, life: Life, ring: Ring) -> None:
+        self._steps, self._door, self._life = steps, door, life
+        self.ring = ring
+
+    def leave(self) -> None:
+        """Says on `/readyz` that the server is about to end; it goes on serving."""
+        self._life.started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         step = self._steps.get(scope["path"]) if scope["type"] == "http" and not self._door.apart(scope) else None
@@ -138,7 +142,8 @@ def create_app(
     parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
     dialects: tuple[Dialect, ...] = (Chat(), Messages(), Completions(), Responses(Shelf(store), settings))
     steps = {dialect.path: StepRoute(dialect, pipeline, guard, settings) for dialect in dialects}
-    return Turnout(steps, Door(_rest(parts), guard.ring, settings.admin_port), library, guard.ring)
+    life = Life(parts)
+    return Turnout(steps, Door(_rest(parts, life), guard.ring, settings.admin_port), life, guard.ring)
 
 
 def _keeper(settings: Settings, library: Library, learner: Learner, store: Store) -> Keeper | None:
@@ -230,7 +235,7 @@ class Life:
                 await asyncio.to_thread(parts.journal.close)  # last: whatever ended before it is written
 
 
-def _rest(parts: Parts) -> FastAPI:
+def _rest(parts: Parts, life: Life) -> FastAPI:
     """Everything but the hot routes."""
     library, settings, pipeline = parts.library, parts.settings, parts.pipeline
 
@@ -240,7 +245,6 @@ def _rest(parts: Parts) -> FastAPI:
     ) -> Grant:
         return granted(request.scope)
 
-    life = Life(parts)
     app = FastAPI(
         title="Turnout",
         version=__version__,

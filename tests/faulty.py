@@ -38,6 +38,9 @@ PACKET_GAP_S = 0.02
 """Seconds between packets, so that they are read one by one."""
 
 
+PAUSE_S = 0.8
+
+
 class Exchange:
     """One request and the means to answer it."""
 
@@ -138,6 +141,14 @@ async def _gzip_bomb(exchange: Exchange) -> None:
     await exchange.send(http(bomb, "200 OK", "application/json", "content-encoding: gzip"))
 
 
+async def _paused(exchange: Exchange) -> None:
+    """A good stream that rests in its middle."""
+    packets = chunked(*STREAM)
+    await exchange.send(*packets[:3])
+    await asyncio.sleep(PAUSE_S)
+    await exchange.send(*packets[3:])
+
+
 async def _endless(exchange: Exchange) -> None:
     """A stream that never ends, as fast as it is taken."""
     await exchange.send(*chunked(ROLE, end=False))
@@ -162,6 +173,7 @@ ACTS: dict[str, Callable[[Exchange], Awaitable[None]]] = {
     "large-chunked": _large_chunked,
     "gzip-bomb": _gzip_bomb,
     "endless": _endless,
+    "paused": _paused,
 }
 
 

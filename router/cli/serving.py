@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import signal
 import socket
 from types import FrameType
 
@@ -58,15 +60,33 @@ def config(app: Turnout) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """Ends when the streams under way have; at a second signal it cancels them, so that each is told, and ends then."""
+    """Ends when the streams under way have; at a second signal it cancels them, so that each is told, and ends then.
+
+    At SIGTERM it says so on `/readyz` first, and takes new steps for `delay_s` seconds more.
+    """
+
+    def __init__(self, app: Turnout, delay_s: float) -> None:
+        super().__init__(config(app))
+        self._app, self._delay_s = app, delay_s
+        self._told = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.leave()
         tasks = self.server_state.tasks
-        if not self.should_exit or not tasks:
+        first, self._told = not self._told, True
+        if first and sig == signal.SIGTERM and self._delay_s:
+            loop = asyncio.get_running_loop()
+            loop.call_soon_threadsafe(loop.call_later, self._delay_s, self._end, sig, frame)
+        elif self.should_exit and tasks:
+            for task in tasks:
+                task.cancel()
+        else:
             super().handle_exit(sig, frame)
-            return
-        for task in tasks:
-            task.cancel()
+
+    def _end(self, sig: int, frame: FrameType | None) -> None:
+        """The delay is over; a second signal may have come in it."""
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
 
 
 def serve(settings: Settings, console: Console) -> None:
@@ -79,7 +99,7 @@ def serve(settings: Settings, console: Console) -> None:
     gc.collect()
     gc.set_threshold(*GARBAGE)
     gc.freeze()  # what was built at start is never garbage; do not look at it again
-    Server(config(app)).run(sockets=socks)
+    Server(app, settings.shutdown_delay).run(sockets=socks)
 
 
 def welcome(settings: Settings, keys: int | None, console: Console) -> None:

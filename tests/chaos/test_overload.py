@@ -12,7 +12,7 @@ from tests.answers import ANSWERS, ERROR, http
 from tests.faulty import ACTS, Exchange
 from tests.proxy.yard import Got, Proxy, Yard
 
-SERVICE_S = 0.2
+SERVICE_S = 0.4
 CAPACITY = 16
 REFUSAL = http(ERROR, "429 Too Many Requests", "application/json", "retry-after: 1")
 
@@ -74,7 +74,7 @@ async def goodput(proxy: Proxy, upstream: Limited, seconds: float) -> tuple[floa
 async def test_a_stated_limit_is_kept_and_used(yard: Yard, limited: Limited) -> None:
     """With the catalog's `concurrency` right, the upstream refuses nobody, and at least nine tenths of it are used."""
     proxy = await yard({"cheap": [{"model": "limited", "concurrency": CAPACITY}]})
-    used, seen = await goodput(proxy, limited, 2.5)
+    used, seen = await goodput(proxy, limited, 3.0)
     assert limited.refused == 0 and limited.most == CAPACITY
     assert {got.status for _, got in seen} == {200}
     assert used >= 0.9, used
@@ -96,8 +96,8 @@ async def test_an_unstated_limit_is_found(yard: Yard, limited: Limited) -> None:
 
 async def test_the_excess_is_told_at_once(yard: Yard, limited: Limited) -> None:
     """503 in OpenAI's shape with a time to come back, in far less than a second; nothing was spent on it."""
-    proxy = await yard({"cheap": [{"model": "limited", "concurrency": CAPACITY}]}, queue_timeout=0.25)
-    used, seen = await goodput(proxy, limited, 2.5)
+    proxy = await yard({"cheap": [{"model": "limited", "concurrency": CAPACITY}]}, queue_timeout=0.6)
+    used, seen = await goodput(proxy, limited, 3.0)
     shed = [(seconds, got) for seconds, got in seen if got.status != 200]
     assert len(shed) >= CAPACITY and used >= 0.9, used
     for seconds, got in shed:

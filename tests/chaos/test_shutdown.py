@@ -1,0 +1,73 @@
+"""A server that is told to end: it says so first, then lets what is under way come to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.answers import STREAM
+from tests.chaos.process import Served, process
+from tests.faulty import Faulty
+from tests.proxy.yard import CHAT, HELLO
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Faulty]:
+    async with Faulty() as server:
+        yield server
+
+
+async def status(session: aiohttp.ClientSession, served: Served, path: str) -> int:
+    async with session.get(served.url + path) as got:
+        return got.status
+
+
+async def test_readiness_goes_first(upstream: Faulty, tmp_path: Path) -> None:
+    """After SIGTERM `/readyz` says 503 while steps are still taken, for as long as the setting says; then it ends."""
+    async with process(tmp_path, upstream.url, {"cheap": "good"}, TURNOUT_SHUTDOWN_DELAY="1.5") as served:
+        async with aiohttp.ClientSession() as session:
+            assert await status(session, served, "/readyz") == 200
+            served.signal(signal.SIGTERM)
+            async with asyncio.timeout(1.4):
+                while await status(session, served, "/readyz") == 200:  # noqa: ASYNC110 (it is told by asking)
+                    await asyncio.sleep(0.01)
+            async with session.post(served.url + CHAT, json=HELLO) as got:
+                assert got.status == 200
+            assert await status(session, served, "/healthz") == 200
+        assert await served.ended() in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+async def test_a_second_signal_does_not_wait(upstream: Faulty, tmp_path: Path) -> None:
+    """Whoever sends it means it."""
+    async with process(tmp_path, upstream.url, {"cheap": "good"}, TURNOUT_SHUTDOWN_DELAY="60") as served:
+        served.signal(signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        served.signal(signal.SIGTERM)
+        assert await served.ended() in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+async def test_streams_under_way_come_to_their_end(upstream: Faulty, tmp_path: Path) -> None:
+    """Fifty of them, paused in the middle while the server is told to end: each is whole, none is cut."""
+    async with process(tmp_path, upstream.url, {"cheap": "paused"}) as served:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+            async def one() -> bytes:
+                async with session.post(served.url + CHAT, json=HELLO | {"stream": True}) as got:
+                    return await got.read()
+
+            asked = [asyncio.create_task(one()) for _ in range(50)]
+            await upstream.until(lambda: upstream.requests == 50, 10.0)
+            served.signal(signal.SIGTERM)
+            bodies = await asyncio.gather(*asked)
+        assert {body for body in bodies} == {b"".join(e for e in STREAM if b'"usage": {' not in e)}
+        assert await served.ended() in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+        records = [
+            json.loads(line) for path in served.journal.rglob("*.jsonl") for line in path.read_text().splitlines()
+        ]
+        assert len([r for r in records if r.get("status") == 200]) == 50, records[:2]
