@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from statistics import fmean
 
 import pytest
 
@@ -22,8 +23,6 @@ class Limited:
 
     def __init__(self) -> None:
         self.now = self.most = self.refused = 0
-        self.busy = 0.0
-        """Seconds of service given, of all calls together."""
 
     async def __call__(self, exchange: Exchange) -> None:
         if self.now >= CAPACITY:
@@ -32,12 +31,10 @@ class Limited:
             return
         self.now += 1
         self.most = max(self.most, self.now)
-        began = time.monotonic()
         try:
             await asyncio.sleep(SERVICE_S)
         finally:
             self.now -= 1
-        self.busy += time.monotonic() - began
         await exchange.send(*ANSWERS["good"])
 
 
@@ -65,10 +62,15 @@ async def load(proxy: Proxy, callers: int, seconds: float) -> list[tuple[float, 
 
 
 async def goodput(proxy: Proxy, upstream: Limited, seconds: float) -> tuple[float, list[tuple[float, Got]]]:
-    """Share of the capacity that was used, under four times the load, for service whose answer arrived."""
-    before, began = upstream.busy, time.monotonic()
-    seen = await load(proxy, 4 * CAPACITY, seconds)
-    return (upstream.busy - before) / (CAPACITY * (time.monotonic() - began)), seen
+    """Share of the capacity in use under four times the load, once it is there, and what the callers saw."""
+    asking = asyncio.create_task(load(proxy, 4 * CAPACITY, seconds))
+    busy: list[float] = []
+    end = time.monotonic() + seconds
+    await asyncio.sleep(SERVICE_S / 2)
+    while time.monotonic() < end:
+        busy.append(upstream.now / CAPACITY)
+        await asyncio.sleep(0.01)
+    return fmean(busy), await asking
 
 
 async def test_a_stated_limit_is_kept_and_used(yard: Yard, limited: Limited) -> None:
