@@ -68,7 +68,7 @@ def test_a_dead_upstream_does_not_fill_the_log(clock: Clock, caplog: pytest.LogC
 def test_a_breaker_that_opens_or_closes_leaves_a_line(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """Once each: not for a single fault, nor for a success in good times."""
     caplog.set_level(logging.INFO, "turnout")
-    health = Health(clock, lambda: 1.0, Chronicle(clock).breaker)
+    health = Health(clock, lambda: 0.0, Chronicle(clock).breaker)
     health.succeeded("n:nim")
     for _ in range(FAILURES_TO_OPEN):
         health.failed("n:nim")
