@@ -10,7 +10,7 @@ PURE := router/hints.py,router/catalog.py,router/deployment.py,router/policy.py,
 PURE_PERCENT := $(if $(filter on,$(GATE)),100,0)
 PERCENT := $(if $(filter on,$(GATE)),95,0)
 
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo test clients check bench format lock clean
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ demo: $(READY) ## Route agent traffic between simulated models and compare; ARGS
 test: check ## Run the checks, then every test with coverage.
 	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(PERCENT) $(ARGS)
 	@$(BIN)/coverage report --include='$(PURE)' --fail-under=$(PURE_PERCENT) > .coverage-pure.txt || { cat .coverage-pure.txt; exit 1; }
+
+clients: $(READY) ## Run every real client: agent frameworks and coding agents, those that `make test` leaves out too.
+	@$(BIN)/pytest tests/clients -m '' $(ARGS)
 
 check: $(READY) ## Lint and type-check.
 	@$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ from router.simulate.schema import instance
 from router.simulate.world import Step
 from router.step import facts
 from router.wire import chat
+
+ENDS = re.compile(r"final|finish|submit|complete|done", re.IGNORECASE)
+"""Names of tools that end an agent's task: what is called once there is an answer and a tool has to be called."""
 
 
 class Refused(Exception):
@@ -128,7 +132,7 @@ def read(body: bytes, model: Model, served: str, window: int) -> Asked:
         step=step,
         question=question,
         seen=Seen(tuple(images), results),
-        calls=_calls(wire, question, results, wire.messages[-1].role == "tool"),
+        calls=_calls(wire, question, results),
         schema=_schema(wire.response_format),
         prompt_tokens=prompt,
         max_tokens=_room(wire, prompt, window),
@@ -231,7 +235,7 @@ def _task(texts: list[str], turns: int) -> tuple[Step, str | None]:
     return Step(f"free:{texts[-1][:400] if texts else ''}", "chat"), None
 
 
-def _calls(wire: Wire, question: str | None, results: dict[str, int], answered: bool) -> tuple[Wanted, ...]:
+def _calls(wire: Wire, question: str | None, results: dict[str, int]) -> tuple[Wanted, ...]:
     """What to call before answering: nothing where no tool is offered or none may be used."""
     offered = {tool.function.name: tool.function for tool in wire.tools or ()}
     if not offered or wire.tool_choice == "none":
@@ -239,12 +243,18 @@ def _calls(wire: Wire, question: str | None, results: dict[str, int], answered: 
     if question is not None and tasks.TOOL in offered:
         missing = [Wanted(tasks.TOOL, {"key": k}) for k in dict.fromkeys(KEY.findall(question)) if k not in results]
         return tuple(missing[:1] if wire.parallel_tool_calls is False else missing)
-    if question is not None or answered:
-        return ()
+    if question is not None or wire.messages[-1].role == "tool" or _acted(wire):
+        ends = [f for f in offered.values() if ENDS.search(f.name)] if wire.tool_choice == "required" else []
+        return tuple(Wanted(f.name, instance(f.parameters, f.parameters) or {}) for f in ends[:1])
     named = wire.tool_choice.get("function", {}).get("name") if isinstance(wire.tool_choice, dict) else None
     chosen = [f for f in offered.values() if named in (None, f.name)]
     wanted = [Wanted(f.name, instance(f.parameters, f.parameters) or {}) for f in chosen]
     return tuple(wanted if wire.parallel_tool_calls else wanted[:1])
+
+
+def _acted(wire: Wire) -> bool:
+    """Whether a tool has to be called though one has been: some agents tell of results in messages of the user."""
+    return wire.tool_choice == "required" and any(m.role == "assistant" for m in wire.messages)
 
 
 def _count(body: bytes, model: Model) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from router.simulate import children
 from router.simulate.server import Options
-from tests.clients.running import KEY, POLICIES, Ledger, Running, environment, policies, serving
+from tests.clients.running import KEY, POLICIES, Ledger, Running, Steps, environment, policies, serving
 
 SPEED = 200.0
 
@@ -27,12 +28,22 @@ def ledger(addresses: dict[str, str]) -> Ledger:
 
 
 @pytest.fixture(scope="session")
-def turnout_server(addresses: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server that wants KEY."""
-    folder = tmp_path_factory.mktemp("serve")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps its things."""
+    return tmp_path_factory.mktemp("serve")
+
+
+@pytest.fixture(scope="session")
+def turnout_server(addresses: dict[str, str], folder: Path) -> Iterator[Running]:
+    """A server that wants KEY, and keeps a journal."""
     served = policies(folder / "policies", addresses)
-    with serving(served, folder / "log", TURNOUT_API_KEYS=KEY) as running:
+    with serving(served, folder / "log", TURNOUT_API_KEYS=KEY, TURNOUT_STATE_DIR=str(folder / "state")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def steps(turnout_server: Running, folder: Path) -> Steps:
+    return Steps(folder / "state")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -146,13 +147,19 @@ class Ledger:
 
     def __init__(self, address: str) -> None:
         """`address` of any of the models up to `/v1`: they keep one ledger together."""
-        self._url = address.removesuffix("/v1") + "/sim/ledger?lane="
+        self._url = address.removesuffix("/v1") + "/sim/ledger"
 
     def entries(self, lane: str) -> list[dict[str, Any]]:
         """The attempts of a lane, the OpenAI `user` of its requests, step by step."""
-        with urlopen(self._url + lane, timeout=PATIENCE_S) as got:
+        with urlopen(f"{self._url}?lane={lane}", timeout=PATIENCE_S) as got:
             lanes = json.load(got)["lanes"]
         return [entry for entries in lanes.get(lane, {}).values() for entry in entries]
+
+    def arms(self) -> Counter[str]:
+        """How many attempts each arm has got, whoever asked."""
+        with urlopen(self._url, timeout=PATIENCE_S) as got:
+            lanes = json.load(got)["lanes"].values()
+        return Counter(entry["arm"] for lane in lanes for entries in lane.values() for entry in entries)
 
     def models(self, lane: str) -> list[str]:
         """The models of a lane's attempts."""
@@ -167,6 +174,29 @@ class Ledger:
                     return entry
             assert time.monotonic() < limit, self.entries(lane)
             time.sleep(0.02)
+
+
+class Steps:
+    """What the server decided and recorded, as its journal has it."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: the state folder."""
+        self._folder = folder / "journal"
+
+    def of(self, run: str, count: int) -> list[dict[str, Any]]:
+        """The steps of a run, in order, once there are `count`; the server may not have recorded more."""
+        limit = time.monotonic() + PATIENCE_S
+        while len(found := [step for step in self.all() if step["run_id"] == run]) < count:
+            assert time.monotonic() < limit, found
+            time.sleep(0.02)
+        assert len(found) == count, [(s["step_class"], s["result"], s["error"]) for s in found]
+        return found
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every step so far; one that has just ended may still be on its way."""
+        lines = (line for path in sorted(self._folder.glob("*.jsonl")) for line in path.read_text().splitlines())
+        records = (json.loads(line) for line in lines if line.endswith("}"))
+        return [r for r in records if r["kind"] == "outcome"]
 
 
 def run_python(script: Path, server: Running) -> str:

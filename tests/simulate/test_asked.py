@@ -127,3 +127,12 @@ async def test_any_agents_tools_are_called_with_valid_arguments(models: Models) 
             model=QWEN, messages=[*hello, said, {"role": "tool", "tool_call_id": "1", "content": "noon"}], tools=tools
         )
         assert end.choices[0].message.content and not end.choices[0].message.tool_calls
+        ending = {"type": "function", "function": {"name": "final_answer", "parameters": parameters}}
+        for told in (
+            {"role": "tool", "tool_call_id": "1", "content": "noon"},
+            {"role": "user", "content": "It is noon."},
+        ):
+            forced = await create(
+                model=QWEN, messages=[*hello, said, told], tools=[*tools, ending], tool_choice="required"
+            )
+            assert [c.function.name for c in forced.choices[0].message.tool_calls or ()] == ["final_answer"]
