@@ -1,7 +1,8 @@
 """What is kept of a decision, and what it and its verdicts say of success. Pure.
 
 A verdict of the caller says what it says. Everything else is a detector: a sign that right answers show with one
-probability and wrong ones with another, its absence included. Silence by itself is no success.
+probability and wrong ones with another, its absence included. Silence by itself is no success: it says as much as this
+caller, by its custom, complains of wrong answers.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ class Often(NamedTuple):
     """How often rejections and signs had been seen before: in what share of the answers that could have shown them."""
 
     checks: float = 0.0
-    resend: float = 0.0
     truncation: float = 0.0
     tool_parse: float = 0.0
 
@@ -87,11 +87,18 @@ class Decided(msgspec.Struct, frozen=True, array_like=True):
     verdicts: tuple[Verdict, ...] = ()
     often: Often = Often()
     """As it was when the decision was made."""
+    left: int = 0
+    """Further attempts that its caller might have asked for, by its own count."""
 
     @property
-    def watched(self) -> bool:
-        """Whether not being asked for again says anything: the caller names its steps, and has not judged this one."""
-        return self.step_id is not None and self.delivered and refusable(self) and not self.judged
+    def used(self) -> bool:
+        """Whether its answer went out to somebody who could complain of it."""
+        return self.delivered and refusable(self)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it could be asked for again: its caller names its steps, and has not used up its attempts."""
+        return self.step_id is not None and (self.verify != "caller" or self.left > 0)
 
     @property
     def opinions(self) -> int:
@@ -145,6 +152,7 @@ def decided(outcome: Outcome) -> Decided | None:
         text=facts.text if facts is not None else b"",
         run_id=outcome.run_id,
         step_id=outcome.step_id,
+        left=terms.max_attempts - 1,
     )
 
 
@@ -219,7 +227,7 @@ def _seen(one: Decided, answer: Answer, last: bool) -> Pair:
     if answer.garbled is not None:
         told.append(_told(SIGNS[TOOL_PARSE], answer.p, one.often.tool_parse, there=answer.garbled))
     if last and one.verdicts:
-        told += _said_later(one, answer.p)
+        told += _said_later(one)
     if not told:
         return 1.0, 1.0
     right, wrong = math.prod(r for r, _ in told), math.prod(w for _, w in told)
@@ -227,10 +235,9 @@ def _seen(one: Decided, answer: Answer, last: bool) -> Pair:
     return right / most, wrong / most
 
 
-def _said_later(one: Decided, p: float) -> list[Pair]:
-    """What resends, and shares of a run's verdicts, say of its last answer."""
-    ratio, rate = _resending(one), one.often.resend
-    told = [_told(ratio, p, rate, there=v.success == 0.0) for v in one.verdicts if v.source == RESEND]
+def _said_later(one: Decided) -> list[Pair]:
+    """What complaints, their absence, and shares of a run's verdicts say of its last answer."""
+    told = [complaint(one, v) for v in one.verdicts if v.source == RESEND]
     if shares := [v.weight * (2.0 * v.success - 1.0) for v in one.verdicts if v.source.startswith("run:")]:
         lean = sum(shares) / len(shares)
         told.append((_bounded((1.0 + lean) / 2.0), _bounded((1.0 - lean) / 2.0)))
@@ -247,9 +254,20 @@ def _bounded(p: float) -> float:
     return min(1.0 - CERTAIN, max(CERTAIN, p))
 
 
-def _resending(one: Decided) -> float:
-    """A caller that said it would judge by itself is taken at its word; that it does not ask again says as little as
-    ever."""
+def complaint(one: Decided, verdict: Verdict) -> Pair:
+    """What being asked for again says, or that nobody complained: `verdict.weight` is then the probability with which
+    a wrong answer would have been complained of (`store.custom`)."""
+    ratio = resending(one)
+    if verdict.success == 0.0:
+        return ratio, 1.0
+    return 1.0 - ratio * verdict.weight, 1.0 - verdict.weight
+
+
+def resending(one: Decided) -> float:
+    """How often right answers are asked for again, for one wrong answer that is.
+
+    A caller that said it would judge by itself is taken at its word.
+    """
     if one.verify != "caller":
         return SIGNS[RESEND]
     return _bounded((1.0 - one.t) / max(CERTAIN, 1.0 - one.f))

@@ -101,12 +101,21 @@ def begun(case: Case, new: Decided, refused: Collection[str] = ()) -> tuple[Case
     return after, _change(before, after, found)
 
 
-def closed(case: Case, decision_id: str, at: float) -> tuple[Case, Change] | None:
-    """After the time in which the step would have been asked for again; None where that says nothing."""
+def silent(case: Case, decision_id: str) -> Decided | None:
+    """The decision, where nobody has asked for its step again though it could be told by now."""
     i = place(case, decision_id)
-    if i is None or i < len(case) - 1 or not case[i].watched or _resent(case[i]) is not None:
+    if i is None or i < len(case) - 1 or not case[i].used or _resent(case[i]) is not None:
         return None
-    verdict = Verdict(decision_id, 1.0, RESEND, at)
+    return case[i]
+
+
+def closed(case: Case, one: Decided, at: float, weight: float) -> tuple[Case, Change]:
+    """After the time in which one would have complained of `one`, the last of its case.
+
+    `weight`: P(a wrong answer would have been complained of).
+    """
+    i = len(case) - 1
+    verdict = Verdict(one.decision_id, 1.0, RESEND, at, weight=weight)
     after = _replaced(case, i, verdict)
     return after, _change(case, after, [Judgement(after[i], verdict)])
 

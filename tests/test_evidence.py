@@ -152,7 +152,7 @@ def ratio(one: evidence.Decided) -> float:
     return right / wrong
 
 
-SEEN = Often(checks=0.1, resend=0.2, truncation=0.03, tool_parse=0.05)
+SEEN = Often(checks=0.1, truncation=0.03, tool_parse=0.05)
 
 
 def absence(ratio: float, rate: float, p: float = 0.5) -> float:
@@ -171,10 +171,13 @@ def absence(ratio: float, rate: float, p: float = 0.5) -> float:
         (decided("d1", answer(garbled=True)), 1 / 50),
         (decided("d1", answer(garbled=False)), absence(1 / 50, 0.05)),
         (decided(verdicts=(verdict(0.0, "resend"),)), 1 / 20),
-        (decided(verdicts=(verdict(1.0, "resend"),)), absence(1 / 20, 0.2)),
+        (decided(verdicts=(verdict(1.0, "resend", weight=0.8),)), (1 - 0.8 / 20) / (1 - 0.8)),
         (decided("d1", answer(truncated=True), verdicts=(verdict(0.0, "resend"),)), 1 / 20 / 15),
         (decided(verify="caller", t=1.0, f=0.0, verdicts=(verdict(0.0, "resend"),)), CERTAIN),
-        (decided(verify="caller", t=1.0, f=0.0, verdicts=(verdict(1.0, "resend"),)), absence(CERTAIN, 0.2)),
+        (
+            decided(verify="caller", t=1.0, f=0.0, verdicts=(verdict(1.0, "resend", weight=0.9),)),
+            (1 - 0.9 * CERTAIN) / 0.1,
+        ),
         (decided(verify="caller", t=0.9, f=0.5, verdicts=(verdict(0.0, "resend"),)), 0.2),
         (decided(verdicts=(verdict(1.0, "run:caller", weight=0.5),)), 3.0),
         (decided(verdicts=(verdict(0.0, "run:caller", weight=0.5),)), 1 / 3.0),
@@ -191,8 +194,8 @@ SILENT = (
     decided("d1", answer(N, True)),
     decided("d1", answer(truncated=False)),
     decided("d1", answer(garbled=False)),
-    decided(verdicts=(verdict(1.0, "resend"),)),
-    decided(verify="caller", t=1.0, f=0.0, verdicts=(verdict(1.0, "resend"),)),
+    decided(verdicts=(verdict(1.0, "resend", weight=0.0),)),
+    decided(verify="caller", t=1.0, f=0.0, verdicts=(verdict(1.0, "resend", weight=0.0),)),
 )
 
 
@@ -252,18 +255,30 @@ def test_evidence_that_says_nothing_is_known_as_such(one: evidence.Decided, spea
 
 
 @pytest.mark.parametrize(
-    ("one", "watched"),
+    ("one", "used"),
     [
         (decided(), True),
-        (decided(step_id=None), False),
         (decided(delivered=False), False),
         (replace(decided(), answers=()), False),
         (decided("d1", answer(N, True)), True),
         (decided("d1", answer(N, False)), False),
-        (decided(verdicts=(verdict(1.0),)), False),
-        (decided(verdicts=(verdict(1.0, "run:caller"),)), True),
     ],
 )
-def test_not_being_asked_again_says_something_only_of_an_answer_in_use(one: evidence.Decided, watched: bool) -> None:
-    """One whose step has a name, that arrived, that we did not mark as rejected ourselves, and that nobody judged."""
-    assert one.watched is watched
+def test_only_an_answer_in_use_can_be_complained_of(one: evidence.Decided, used: bool) -> None:
+    """One that arrived, and that we did not mark as rejected ourselves."""
+    assert one.used is used
+
+
+@pytest.mark.parametrize(
+    ("one", "repeatable"),
+    [
+        (decided(), True),
+        (decided(step_id=None), False),
+        (decided(verify="caller", left=0), False),
+        (decided(verify="caller", left=1), True),
+        (decided(verify="caller", left=1, step_id=None), False),
+    ],
+)
+def test_who_can_ask_again(one: evidence.Decided, repeatable: bool) -> None:
+    """A caller that names its steps, and where it judges by itself has a try left by its own count."""
+    assert one.repeatable is repeatable

@@ -71,11 +71,12 @@ def test_asking_again_after_our_own_mark_of_rejection_adds_nothing() -> None:
 def test_a_step_that_was_not_asked_for_again() -> None:
     """Once; asking for it after all takes the place of that."""
     case, _ = verdicts.begun((), decided())
-    found = verdicts.closed(case, "d1", 300.0)
-    assert found is not None
-    case, change = found
+    one = verdicts.silent(case, "d1")
+    assert one == decided()
+    case, change = verdicts.closed(case, one, 300.0, 0.5)
     assert heard(change) == [("d1", "resend", 1.0)] and change.moves
-    assert verdicts.closed(case, "d1", 400.0) is None
+    assert change.said.trials[0].seen == pytest.approx((1.0, 0.5 / (1.0 - 0.5 / 20)))
+    assert verdicts.silent(case, "d1") is None
     case, change = verdicts.begun(case, decided("d2"), ("d1",))
     assert heard(change) == [("d1", "resend", 0.0)]
     assert [v.success for v in case[0].verdicts] == [0.0]
@@ -87,13 +88,13 @@ def test_a_step_that_was_not_asked_for_again() -> None:
         (),
         (decided("other"),),
         (decided(), decided("d2")),
-        (decided(step_id=None),),
-        (decided(verdicts=(verdict(0.0),)),),
+        (decided(delivered=False),),
+        (decided("d1", answer(N, False)),),
     ],
 )
 def test_silence_that_says_nothing(case: Case) -> None:
-    """Of what is forgotten, of an answer that another request followed, of a nameless step, of a judged answer."""
-    assert verdicts.closed(case, "d1", 300.0) is None
+    """Of what is forgotten, of an answer that another request followed, of one that never arrived or was marked."""
+    assert verdicts.silent(case, "d1") is None
 
 
 def test_a_verdict_takes_the_place_of_what_the_check_said() -> None:

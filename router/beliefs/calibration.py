@@ -28,12 +28,13 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
     information: Array
     seen: Array
 
-    def observe(self, arm: int, slope: float, information: float) -> Calibration:
-        """After one outcome: slope and expected curvature of its log likelihood by the arm's logit, before it."""
+    def observe(self, arm: int, slope: float, information: float, weight: float = 1.0) -> Calibration:
+        """After one outcome: slope of its log likelihood by the arm's logit, before it, and what a verdict's expected
+        curvature is; `weight`: how much of a verdict it is."""
         shift, surprise, known, seen = (a.copy() for a in (self.shift, self.surprise, self.information, self.seen))
         surprise[arm] += slope
-        known[arm] += information
-        seen[arm] += 1
+        known[arm] += weight * information
+        seen[arm] += weight
         if seen[arm] >= WINDOW:
             moved = shift[arm] + surprise[arm] / (known[arm] + CAUTION)
             shift[arm] = min(MOST, max(-MOST, moved))

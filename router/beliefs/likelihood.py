@@ -72,7 +72,7 @@ def tried(trial: Trial, arm: int, model: int) -> Try | None:
 def slope(tries: Sequence[Try], logits: Array, sigma: float, tau: float, tau_feedback: float) -> Slope:
     """At `logits`, one for each arm of the step. `tau_feedback` takes tau's place where a model saw its error."""
     arms = len(logits)
-    if len(tries) == 1:
+    if len(tries) == 1 == arms:
         return _alone(tries[0], float(logits[0]), sigma, tau_feedback if tries[0].feedback else tau)
     by_model: dict[int, list[Try]] = {}
     for one in tries:

@@ -28,6 +28,8 @@ FACTS = {"all": 0.35, "arm": 0.2, "class": 0.2, "both": 0.1}
 WORDS = {"all": 0.5, "model": 0.6}
 """The same of hashed words, whose values have a norm of 1."""
 MOST_FACTS = 32
+UNSURE = 0.01
+"""Share of right or wrong answers that seem otherwise, from which on a sign is no verdict."""
 SIGMA, TAU = 1.5, 1.0
 """Spreads that abilities are learned under, unless a caller says otherwise: those of the shipped policies."""
 
@@ -166,13 +168,19 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         return msgspec.structs.replace(self, ability=able, facts=facts, words=words)
 
     def _calibrated(self, now: tuple[Try, ...], before: tuple[Try, ...], every: Array, spreads: Spread) -> Calibration:
-        """First attempts that a verdict judged: of later ones the chance before them is another."""
-        if not now or not _judged(now[0]) or (before and _judged(before[0])):
-            return self.calibration
-        first = now[0]
-        p, rise = moments(every[first.arm] + spread(spreads.sigma, spreads.tau))
-        per = rise / (p * (1.0 - p))
-        return self.calibration.observe(first.arm, (first.right - p) * per, rise * per)
+        """By first attempts alone: of later ones the chance before them is another.
+
+        Verdicts and signs alike, as what they are worth: a caller that only ever tells of wrong answers would else
+        pull down what it is asked about.
+        """
+        first = (now or before)[0].arm
+        p, rise = moments(every[first] + spread(spreads.sigma, spreads.tau))
+        slopes, weights = 0.0, 0.0
+        for sign, tries in ((1.0, now), (-1.0, before)):
+            if tries and tries[0].arm == first:
+                slope, weight = _surprise(tries[0], p, rise)
+                slopes, weights = slopes + sign * slope, weights + sign * weight
+        return self.calibration.observe(first, slopes, rise * rise / (p * (1.0 - p)), weights)
 
     def _correlated(
         self,
@@ -186,6 +194,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         found = self.correlation
         if now and not before:
             found = found.tried(said.step_class, now[0].arm)
+        now, before = _telling(now), _telling(before)
         if max(len(now), len(before)) < 2:
             return found
         noise = spread(spreads.sigma, spreads.tau)
@@ -275,6 +284,21 @@ def _positive(precision: Array) -> Array:
     return out
 
 
-def _judged(one: Try) -> bool:
-    """Whether it is a verdict rather than what a fallible check said."""
-    return one.right + one.wrong == 1.0 and (one.score is not None or one.right in (0.0, 1.0))
+def _telling(tries: tuple[Try, ...]) -> tuple[Try, ...]:
+    """Those that say how retries hang together: up to the first of which nobody knows for sure what it was.
+
+    What a sign is worth is itself a belief, and where that is a little wrong, so would be what follows it.
+    """
+    last = next((i for i, t in enumerate(tries) if min(t.right, t.wrong) > UNSURE * max(t.right, t.wrong)), len(tries))
+    return tries[: last + 1]
+
+
+def _surprise(one: Try, p: float, rise: float) -> tuple[float, float]:
+    """Slope of one attempt's log likelihood by its arm's logit, and how much of a verdict it is, 0..1.
+
+    `p`: the chance believed before it; `rise`: its derivative by the logit.
+    """
+    if one.score is not None:
+        return (one.score - p) * rise / (p * (1.0 - p)), 1.0
+    apart = one.right - one.wrong
+    return apart * rise / (one.wrong + apart * p), (apart / max(one.right, one.wrong)) ** 2

@@ -85,10 +85,11 @@ class Decisions:
         self._keep(name, case, now)
         if step:
             _put(self._steps, step, name, self._capacity)
-            if new.watched:
-                self._due.append((now + RESEND_S, new.decision_id))
+        listens = self._habits.listens(new)
+        if listens:
+            self._due.append((now + RESEND_S, new.decision_id))
         if new.run_id:
-            changes += self._in_run(new, name, began, now)
+            changes += self._in_run(new, name, began, now, listens)
         changes.append(change)
         self._habits.learn(new, changes)
         return changes
@@ -135,8 +136,10 @@ class Decisions:
         if not case or at is None or case[at].key_id != key_id:
             raise _unknown(said)
         case, filed = verdicts.judged(case, case[at].decision_id, said)
-        if filed.changes:
+        for change in filed.changes:
             self._store(case_name, case)
+            for about, verdict in change.judgements:
+                self._habits.told(about, verdict)
         return filed
 
     def _judge_run(self, key_id: str, said: Said, now: float) -> Filed:
@@ -154,7 +157,7 @@ class Decisions:
         run.said[said.source] = (said.success, _repeat(filed))
         return filed
 
-    def _in_run(self, new: Decided, name: str, began: float, now: float) -> list[Change]:
+    def _in_run(self, new: Decided, name: str, began: float, now: float, listens: bool) -> list[Change]:
         """Adds a decision to its run: by going on, the run took the answers that it had before."""
         assert new.run_id is not None
         key = (new.key_id, new.run_id)
@@ -166,12 +169,12 @@ class Decisions:
         run.cases.move_to_end(name)
         if len(run.cases) > RUN_STEPS:
             run.cases.popitem(last=False)
-        over = [d for d, (step, ended) in run.open.items() if step != new.step_id and ended <= began]
+        over = [d for d, (step, ended) in run.open.items() if (step is None or step != new.step_id) and ended <= began]
         changes = []
         for decision_id in over:
             del run.open[decision_id]
             changes += self._close(decision_id, new.at, now)
-        if new.watched and len(run.open) < OPEN:
+        if listens and len(run.open) < OPEN:
             run.open[new.decision_id] = (new.step_id, now)
         _put(self._runs, key, run, self._capacity)
         return changes
@@ -187,11 +190,16 @@ class Decisions:
 
     def _close(self, decision_id: str, at: float, now: float) -> list[Change]:
         name, case = self._find(decision_id, now)
-        found = verdicts.closed(case, decision_id, at)
-        if found is None:
+        one = verdicts.silent(case, decision_id)
+        if one is None:
             return []
-        self._store(name, found[0])
-        return [found[1]]
+        says = 0.0 if one.judged else self._habits.says(one)
+        self._habits.silent(one)
+        if one.judged or not says:
+            return []
+        case, change = verdicts.closed(case, one, at, says)
+        self._store(name, case)
+        return [change]
 
     def _find(self, decision_id: str | None, now: float) -> tuple[str, Case]:
         """The case of a decision, by its name; an empty one where nothing is known of it."""

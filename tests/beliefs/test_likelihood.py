@@ -82,3 +82,11 @@ def test_tried(trial: Trial, seen: tuple[float, float, float | None] | None) -> 
     """What a trial says: its verdict, else its check by t and f, else nothing."""
     found = tried(trial, 3, 1)
     assert seen is None if found is None else (found.right, found.wrong, found.score) == seen and found.arm == 3
+
+
+def test_one_attempt_says_nothing_of_another_arm() -> None:
+    """What was known before a second arm was tried is taken away from that arm alone of which it spoke."""
+    alone = slope([told(0, 0, WRONG)], np.array([0.5]), 1.5, 1.0, 0.4)
+    beside = slope([told(0, 0, WRONG)], np.array([0.5, -0.3]), 1.5, 1.0, 0.4)
+    assert beside.gradient == pytest.approx([alone.gradient[0], 0.0])
+    assert beside.precision == pytest.approx(np.array([[alone.precision[0, 0], 0.0], [0.0, 0.0]]))

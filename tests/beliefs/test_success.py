@@ -173,3 +173,23 @@ def test_updates_are_quick() -> None:
     for i in range(100):
         known = known.observe(said((ARMS[i % 3], float(i % 2)), x=x))
     assert time.perf_counter() - began < 1.0
+
+
+def test_a_caller_that_tells_of_wrong_answers_alone_calibrates_nothing_away() -> None:
+    """Its silence is counted beside them, by as much as it is worth: else each window would pull the arm down."""
+    known = blank()
+    first = p(known, N)
+    quiet = Evidence("task", (Trial(N, seen=(1.0, 0.02)),))
+    for i in range(600):
+        known = known.observe(quiet if i * 61 % 100 < 61 else said((N, 0.0)))
+    assert abs(p(known, N) - first) < 0.03
+    assert abs(known.calibration.shift[known.arms.index(N)]) < 0.15
+
+
+def test_scores_calibrate_too() -> None:
+    """As verdicts that are right in part."""
+    known = blank()
+    for _ in range(400):
+        known = known.observe(said((N, 0.3)))
+    assert known.calibration.shift[known.arms.index(N)] != 0.0
+    assert abs(p(known, N) - 0.3) < 0.08

@@ -10,7 +10,7 @@ from router.errors import Conflict, NotFound
 from router.evidence import Decided
 from router.store.decisions import CLOSED_AT_ONCE, OPEN, RESEND_S, RUN_STEPS, Decisions
 from router.verdicts import LONGEST, Change, Filed, Said
-from tests.decided import decided
+from tests.decided import answer, decided
 
 
 class World:
@@ -188,7 +188,7 @@ def test_a_run_has_so_many_open_steps_at_most() -> None:
     world = World()
     began = world.now
     for i in range(OPEN + 3):
-        world.take(decided(f"d{i}", step_id=f"s{i}", run_id="r"), began=began - 1.0)
+        world.take(decided(f"d{i}", answer(p=0.99), step_id=f"s{i}", run_id="r"), began=began - 1.0)
     world.now += 1.0
     assert len(signs(world.take(decided("last", step_id="last", run_id="r")))) == OPEN
 

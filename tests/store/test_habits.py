@@ -9,7 +9,7 @@ import pytest
 from router import verdicts
 from router.evidence import Often
 from router.store.habits import CAUTION, MEMORY, Habits
-from tests.decided import N, answer, decided
+from tests.decided import N, answer, decided, verdict
 
 
 def learn(habits: Habits, times: int = 1, *, resent: bool | None = None, **changes: Any) -> None:
@@ -20,8 +20,8 @@ def learn(habits: Habits, times: int = 1, *, resent: bool | None = None, **chang
         found = [change]
         if resent:
             found.append(verdicts.begun(case, decided("d2"), ("d1",))[1])
-        elif resent is False and (closed := verdicts.closed(case, "d1", 1.0)) is not None:
-            found.append(closed[1])
+        elif resent is False:
+            habits.silent(new)
         habits.learn(new, found)
 
 
@@ -43,7 +43,6 @@ def test_at_first_everything_is_taken_to_be_rare() -> None:
         ("checks", {"answers": (answer(N, False),)}),
         ("truncation", {"answers": (answer(truncated=True),)}),
         ("tool_parse", {"answers": (answer(garbled=True),)}),
-        ("resend", {"resent": True}),
     ],
 )
 def test_what_is_seen_is_counted(field: str, shown: dict[str, Any]) -> None:
@@ -53,24 +52,66 @@ def test_what_is_seen_is_counted(field: str, shown: dict[str, Any]) -> None:
     assert often(habits)._asdict() == {**Often()._asdict(), field: 10 / (10 + CAUTION)}
 
 
-def test_silence_is_counted_too() -> None:
-    """Of the answers that could have shown it."""
+def test_checks_are_of_their_class() -> None:
+    """And of their policy."""
     habits = Habits()
-    learn(habits, 10, resent=True)
-    learn(habits, 30, resent=False)
-    learn(habits, 99)
-    assert often(habits).resend == pytest.approx(10 / (40 + CAUTION))
-
-
-def test_callers_and_classes_differ() -> None:
-    """A caller that never asks again says nothing by it, whatever others do; checks are of their class."""
-    habits = Habits()
-    learn(habits, 10, resent=True, answers=(answer(N, True),))
-    assert often(habits).resend > 0 == often(habits, key_id="other").resend
     learn(habits, 10, answers=(answer(N, False),))
     assert often(habits).checks > 0
     assert often(habits, step_class="other").checks == often(habits, checks=("tools",)).checks == 0
     assert often(habits, policy="other").checks == 0
+
+
+ASKS = {"verify": "caller", "t": 1.0, "f": 0.0, "left": 1}
+
+
+def test_silence_says_as_much_as_the_caller_complains() -> None:
+    """Each caller by itself, class by class; who has no try left, or names no step, cannot ask again."""
+    habits = Habits()
+    learn(habits, 10, resent=True, **ASKS)
+    assert habits.says(decided(**ASKS)) > 0.9
+    assert habits.says(decided(**ASKS | {"left": 0})) == habits.says(decided(**ASKS, step_id=None)) == 0.0
+    assert habits.says(decided(**ASKS, key_id="other")) == habits.says(decided(**ASKS, step_class="other"))
+    assert habits.says(decided(**ASKS, key_id="other")) == pytest.approx(0.5 * 0.97)
+    learn(habits, 200, resent=False, **ASKS, key_id="mute")
+    assert habits.says(decided(**ASKS, key_id="mute")) == 0.0
+
+
+def told(habits: Habits, times: int, success: float, source: str = "caller", **changes: Any) -> None:
+    for _ in range(times):
+        habits.told(decided(**changes), verdict(success, source))
+
+
+def test_who_tells_of_wrong_answers_alone_says_something_by_silence() -> None:
+    """Even of steps without a name. Who tells of right ones too does not, and a run's verdict is about no answer."""
+    habits = Habits()
+    nameless = decided("d1", answer(p=0.8), step_id=None)
+    assert not habits.listens(nameless) and habits.says(nameless) == 0.0
+    for _ in range(10):
+        told(habits, 1, 0.0)
+        for _ in range(4):
+            habits.silent(nameless)
+    assert habits.listens(nameless) and habits.says(nameless) > 0.8
+    told(habits, 4, 1.0)
+    assert habits.says(nameless) < 0.05
+    told(habits, 3, 0.0, "run:caller", key_id="other")
+    told(habits, 3, 0.0, key_id="other", answers=())
+    assert habits.says(decided(step_id=None, key_id="other")) == 0.0
+
+
+def test_what_is_not_in_use_is_not_waited_for() -> None:
+    """Nobody complains of what never arrived."""
+    habits = Habits()
+    assert habits.listens(decided()) and not habits.listens(decided(delivered=False))
+
+
+def test_a_wrong_answer_that_was_told_of_and_not_asked_for_again() -> None:
+    """Then it is known that wrong answers are kept; it is no silence of the other kind."""
+    habits = Habits()
+    learn(habits, 30, resent=True, **ASKS)
+    before = habits.says(decided(**ASKS))
+    for _ in range(30):
+        habits.silent(decided(**ASKS, verdicts=(verdict(0.0),)))
+    assert habits.says(decided(**ASKS)) < 0.9 * before
 
 
 def test_habits_change() -> None:
