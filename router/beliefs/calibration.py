@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from router.beliefs.latent import Array
+from router.beliefs.likelihood import Try
 
 WINDOW = 200
 """Outcomes of an arm after which its shift is looked at again."""
@@ -45,3 +46,14 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
 def blank(arms: int) -> Calibration:
     zero = np.zeros(arms)
     return Calibration(zero, zero, zero, zero)
+
+
+def surprise(one: Try, p: float, rise: float) -> tuple[float, float]:
+    """Slope of one attempt's log likelihood by its arm's logit, and how much of a verdict it is, 0..1.
+
+    `p`: the chance believed before it; `rise`: its derivative by the logit.
+    """
+    if one.score is not None:
+        return (one.score - p) * rise / (p * (1.0 - p)), 1.0
+    apart = one.right - one.wrong
+    return apart * rise / (one.wrong + apart * p), (apart / max(one.right, one.wrong)) ** 2

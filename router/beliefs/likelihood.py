@@ -22,6 +22,8 @@ TINY = 1e-300
 WEIGHTS = Z_WEIGHT[:, None] * U_WEIGHT
 SLIM = 1e-9
 """Rates t and f closer than this tell nothing apart."""
+UNSURE = 0.01
+"""Share of right or wrong answers that seem otherwise, from which on a sign is no verdict."""
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -67,6 +69,15 @@ def tried(trial: Trial, arm: int, model: int) -> Try | None:
     if abs(right - wrong) < SLIM:
         return None
     return Try(arm, model, right, wrong, None, trial.feedback)
+
+
+def telling(tries: tuple[Try, ...]) -> tuple[Try, ...]:
+    """Those that say how retries hang together: up to the first of which nobody knows for sure what it was.
+
+    What a sign is worth is itself a belief, and where that is a little wrong, so would be what follows it.
+    """
+    last = next((i for i, t in enumerate(tries) if min(t.right, t.wrong) > UNSURE * max(t.right, t.wrong)), len(tries))
+    return tries[: last + 1]
 
 
 def slope(tries: Sequence[Try], logits: Array, sigma: float, tau: float, tau_feedback: float) -> Slope:

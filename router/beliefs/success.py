@@ -17,7 +17,7 @@ from router.beliefs.ability import Ability, solved
 from router.beliefs.calibration import Calibration
 from router.beliefs.correlation import Correlation, Spread
 from router.beliefs.latent import Array, Index, moments, spread
-from router.beliefs.likelihood import Slope, Try, slope, tried
+from router.beliefs.likelihood import Slope, Try, slope, telling, tried
 from router.beliefs.linear import Linear
 from router.beliefs.published import Scores, Success, scores
 from router.catalog import Catalog
@@ -28,8 +28,6 @@ FACTS = {"all": 0.35, "arm": 0.2, "class": 0.2, "both": 0.1}
 WORDS = {"all": 0.5, "model": 0.6}
 """The same of hashed words, whose values have a norm of 1."""
 MOST_FACTS = 32
-UNSURE = 0.01
-"""Share of right or wrong answers that seem otherwise, from which on a sign is no verdict."""
 SIGMA, TAU = 1.5, 1.0
 """Spreads that abilities are learned under, unless a caller says otherwise: those of the shipped policies."""
 
@@ -178,7 +176,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         slopes, weights = 0.0, 0.0
         for sign, tries in ((1.0, now), (-1.0, before)):
             if tries and tries[0].arm == first:
-                slope, weight = _surprise(tries[0], p, rise)
+                slope, weight = calibration.surprise(tries[0], p, rise)
                 slopes, weights = slopes + sign * slope, weights + sign * weight
         return self.calibration.observe(first, slopes, rise * rise / (p * (1.0 - p)), weights)
 
@@ -194,7 +192,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         found = self.correlation
         if now and not before:
             found = found.tried(said.step_class, now[0].arm)
-        now, before = _telling(now), _telling(before)
+        now, before = telling(now), telling(before)
         if max(len(now), len(before)) < 2:
             return found
         noise = spread(spreads.sigma, spreads.tau)
@@ -282,23 +280,3 @@ def _positive(precision: Array) -> Array:
     values, vectors = np.linalg.eigh(precision)
     out: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
     return out
-
-
-def _telling(tries: tuple[Try, ...]) -> tuple[Try, ...]:
-    """Those that say how retries hang together: up to the first of which nobody knows for sure what it was.
-
-    What a sign is worth is itself a belief, and where that is a little wrong, so would be what follows it.
-    """
-    last = next((i for i, t in enumerate(tries) if min(t.right, t.wrong) > UNSURE * max(t.right, t.wrong)), len(tries))
-    return tries[: last + 1]
-
-
-def _surprise(one: Try, p: float, rise: float) -> tuple[float, float]:
-    """Slope of one attempt's log likelihood by its arm's logit, and how much of a verdict it is, 0..1.
-
-    `p`: the chance believed before it; `rise`: its derivative by the logit.
-    """
-    if one.score is not None:
-        return (one.score - p) * rise / (p * (1.0 - p)), 1.0
-    apart = one.right - one.wrong
-    return apart * rise / (one.wrong + apart * p), (apart / max(one.right, one.wrong)) ** 2
