@@ -32,14 +32,10 @@ class Responses(OpenAI):
     async def ask(self, incoming: Incoming) -> Asked:
         read = request.read(incoming.body)
         before = await self._shelf.before(incoming.key_id, read.previous)
+        self._limit(sum(map(len, before.items)))
         read = request.resolved(read, await self._shelf.items(incoming.key_id, read.references))
         body = request.chat(read, before.read())
-        if len(body) > self._settings.max_body_bytes:
-            raise BodyTooLarge(
-                f"With the responses that it follows, the request is over the limit of "
-                f"{self._settings.max_body_bytes:,} bytes. Begin a new conversation, or raise TURNOUT_MAX_BODY_BYTES.",
-                param="previous_response_id",
-            )
+        self._limit(len(body))
         name = ids.response(token())
         keep = read.store and self._settings.response_bytes > 0
         session = ask.session(incoming.headers)
@@ -49,6 +45,14 @@ class Responses(OpenAI):
         kept = Kept(before.names, run or "", tuple(request.named(read, name)), msgspec.Raw(b"")) if keep else None
         voice = ResponsesVoice(speech, self._now, self._shelf, incoming.key_id, name, kept)
         return Asked(msgspec.structs.replace(incoming, body=body, headers=headers), voice)
+
+    def _limit(self, size: int) -> None:
+        if size > self._settings.max_body_bytes:
+            raise BodyTooLarge(
+                f"With what it builds on, the request is over the limit of {self._settings.max_body_bytes:,} bytes. "
+                "Begin a new conversation, or raise TURNOUT_MAX_BODY_BYTES.",
+                param="previous_response_id",
+            )
 
     def failure(self, error: TurnoutError, request: str) -> Failure:
         """Names the caller's own field where the fault was found in the one that it became."""

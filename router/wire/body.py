@@ -126,6 +126,8 @@ def too_deep(text: bytes, levels: int = MAX_DEPTH) -> bool:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = b"".join(text.split(b'"')[::2]).translate(_TO_PARENTHESES, _NO_BRACKETS)
     for _ in range(levels):
+        if not brackets:
+            return False
         brackets = brackets.replace(b"()", b"")
     return bool(brackets)
 

@@ -243,6 +243,8 @@ async def test_a_conversation_has_the_size_of_a_body(yard: Yard) -> None:
     first = await made(proxy, input="x" * 1_000)
     got = await ask(proxy, input="x" * 1_000, previous_response_id=first["id"])
     assert (got.status, got.error["param"]) == (413, "previous_response_id")
+    second = await made(proxy, input="x" * 600, previous_response_id=first["id"])
+    assert (await ask(proxy, input="", previous_response_id=second["id"])).status == 413
 
 
 async def test_a_stream_that_breaks(yard: Yard) -> None:

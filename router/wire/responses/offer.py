@@ -7,18 +7,22 @@ had here: those that agents always offer and can do without are left out, the ot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
 
 from router.step import NULL
-from router.wire.body import decode, refuse
+from router.wire.body import decode, refuse, refuse_nesting
+from router.wire.tools import MAX_TOOLS
 
 Kind = Literal["function", "custom", "local_shell"]
 
 MAX_NAME = 64
 """Characters of a function's name that OpenAI-compatible servers take."""
+_CACHED = 65_536
+"""Bytes of a tool list that is remembered: an agent sends the same one with every step."""
 LEFT_OUT = ("web_search", "image_generation", "tool_search")
 """What the types of tools begin with that are left out."""
 SHELL = "local_shell"
@@ -101,20 +105,30 @@ def chat_name(name: str, namespace: str | None = None) -> str:
 
 def read(tools: msgspec.Raw | None, choice: msgspec.Raw | None) -> Offer:
     """The fields `tools` and `tool_choice`. Raises BadRequest naming what cannot be had."""
+    text = bytes(tools) if tools is not None else b"null"
+    offer = _offer(text) if len(text) <= _CACHED else _offer.__wrapped__(text)
+    return _chosen(offer, choice)
+
+
+@lru_cache(maxsize=64)
+def _offer(text: bytes) -> Offer:
+    refuse_nesting(text, "tools")
     made: list[dict[str, Any]] = []
     known: dict[str, Tool] = {}
     shown: list[msgspec.Raw] = []
-    for i, raw in enumerate(decode(_RAW, tools, "tools") or () if tools is not None else ()):
+    for i, raw in enumerate(decode(_RAW, text, "tools") or ()):
         tool: _Tool = decode(_TOOL, raw, f"tools[{i}]")
         if tool.type.startswith(LEFT_OUT):
             continue
-        shown.append(raw)
+        shown.append(raw.copy())
         for function, stands_for in _functions(tool, f"tools[{i}]"):
             name = function["name"]
             if known.setdefault(name, stands_for) != stands_for:
                 refuse(f"tools[{i}].name", f"must not be {name[:MAX_NAME]!r}, the name of another tool")
             made.append({"type": "function", "function": function})
-    return _chosen(Offer(tuple(made), None, known, tuple(shown)), choice)
+    if len(made) > MAX_TOOLS:
+        refuse("tools", f"must hold at most {MAX_TOOLS} tools")
+    return Offer(tuple(made), None, known, tuple(shown))
 
 
 def _functions(tool: _Tool, param: str, namespace: str | None = None) -> list[tuple[dict[str, Any], Tool]]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from router.wire.responses import thought
+from router.wire.responses.free import Free
 from router.wire.responses.offer import Tool
 
 Event = tuple[str, dict[str, Any]]
@@ -135,12 +136,13 @@ class Message:
 
 
 class Call:
-    """A call of a function: told piece by piece. Of what stands for another tool it is told at the end, read whole."""
+    """A call of a function, or of what it stands for: told piece by piece, but for a command, which is told whole."""
 
     def __init__(self, index: int, name: str, call_id: str, tool: Tool) -> None:
         self._at = {"item_id": name, "output_index": index}
         self._call_id, self._tool = call_id, tool
         self._texts: list[str] = []
+        self._free = Free()
 
     def opened(self) -> Iterator[Event]:
         yield _added(self, self._at)
@@ -149,6 +151,8 @@ class Call:
         self._texts.append(arguments)
         if self._tool.kind == "function" and arguments:
             yield "response.function_call_arguments.delta", {**self._at, "delta": arguments}
+        elif self._tool.kind == "custom":
+            yield from self._input(self._free.feed(arguments))
 
     def closed(self, status: str) -> Iterator[Event]:
         arguments = "".join(self._texts)
@@ -156,10 +160,13 @@ class Call:
             more = {"arguments": arguments, "name": self._tool.name}
             yield "response.function_call_arguments.done", {**self._at, **more}
         elif self._tool.kind == "custom":
-            said = _free(arguments)
-            yield "response.custom_tool_call_input.delta", {**self._at, "delta": said}
-            yield "response.custom_tool_call_input.done", {**self._at, "input": said}
+            yield from self._input(self._free.close())
+            yield "response.custom_tool_call_input.done", {**self._at, "input": self._free.text}
         yield _done(self, self._at, status)
+
+    def _input(self, said: str) -> Iterator[Event]:
+        if said:
+            yield "response.custom_tool_call_input.delta", {**self._at, "delta": said}
 
     def item(self, status: str) -> dict[str, Any]:
         arguments = "".join(self._texts)
@@ -168,8 +175,7 @@ class Call:
         if self._tool.kind == "local_shell":
             return {**item, "action": _action(arguments)}
         if self._tool.kind == "custom":
-            item |= {"type": "custom_tool_call", "name": self._tool.name}
-            item["input"] = "" if status == "in_progress" else _free(arguments)
+            item |= {"type": "custom_tool_call", "name": self._tool.name, "input": self._free.text}
         else:
             item |= {"name": self._tool.name, "arguments": arguments}
         return item | ({"namespace": self._tool.namespace} if self._tool.namespace else {})
@@ -183,26 +189,13 @@ def _done(piece: Piece, at: dict[str, Any], status: str) -> Event:
     return "response.output_item.done", {"output_index": at["output_index"], "item": piece.item(status)}
 
 
-class _Input(msgspec.Struct):
-    input: str
-
-
 class _Action(msgspec.Struct):
     command: list[str]
     working_directory: str | None = None
     timeout_ms: int | None = None
 
 
-_INPUT = msgspec.json.Decoder(_Input)
 _ACTION = msgspec.json.Decoder(_Action)
-
-
-def _free(arguments: str) -> str:
-    """The free text for a tool that takes no JSON; all of it where the model wrote none around it."""
-    try:
-        return _INPUT.decode(arguments).input
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return arguments
 
 
 def _action(arguments: str) -> dict[str, Any]:

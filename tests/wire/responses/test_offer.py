@@ -112,6 +112,7 @@ REFUSED: list[tuple[Any, Any, str, str]] = [
     ([{**PLAIN, "parameters": []}], None, "tools[0].parameters", "an object"),
     ([PLAIN, {**FREE, "name": "f"}], None, "tools[1].name", "another tool"),
     ([{"name": "f"}], None, "tools[0]", "lacks type"),
+    ([{**PLAIN, "name": f"f{n}"} for n in range(1025)], None, "tools", "at most 1024"),
     ([PLAIN], "any", "tool_choice", "must be"),
     ([SEARCH], "required", "tool_choice", "no tool is offered"),
     ([PLAIN], {"type": "function", "name": "g"}, "tool_choice", "one of the tools"),
@@ -133,3 +134,9 @@ def test_what_cannot_be_had_is_refused(tools: Any, choice: Any, param: str, word
 def test_the_same_tool_twice_is_no_fault() -> None:
     """Some frameworks do so."""
     assert len(read([PLAIN, PLAIN]).tools) == 2
+
+
+def test_a_long_list_is_read_each_time() -> None:
+    """It is not remembered; what comes of it is the same."""
+    long = [{**PLAIN, "description": "d" * 70_000}]
+    assert sent(read(long)) == sent(read(long))

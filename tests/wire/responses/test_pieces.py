@@ -95,7 +95,13 @@ def test_other_tools_are_turned_back() -> None:
     assert output[3]["action"]["command"] == ["ls"] and output[3]["action"]["timeout_ms"] == 5
     assert output[4]["action"]["command"] == []
     free = [event for event in got if "custom_tool_call_input" in event["type"]]
-    assert [event.get("delta", event.get("input")) for event in free] == ["a\nb", "a\nb", "just text", "just text"]
+    assert [event.get("delta", event.get("input")) for event in free] == [
+        "a",
+        "\nb",
+        "a\nb",
+        "just text",
+        "just text",
+    ]
     added = [event["item"] for event in got if event["type"] == "response.output_item.added"]
     assert added[0]["input"] == "" and added[0]["status"] == "in_progress"
 
