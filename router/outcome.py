@@ -148,6 +148,8 @@ class Recall(msgspec.Struct, frozen=True):
     answer went out last, those that the checks rejected before it."""
     delivered: bool = False
     """Whether the last request for this step ended with an answer that went out whole."""
+    size: int = 0
+    """Bytes of that request's messages; 0 where there was none."""
     run_retries: int = 0
     """Further attempts that the run has used."""
     run_cost: float = 0.0

@@ -50,6 +50,7 @@ class Pipeline:
         situation = Situation(
             shut.keys, self._tools.admission.inflight, recall.warm, refused, forgotten, shut.wait, shut.slow,
             shut.limited, hints.step, recall.past, lot, thread.model if thread and facts.tool_results else None,
+            recall.size,
         )  # fmt: skip
         decision = plan.decide(facts, terms, config.beliefs, config.catalog, situation)
         return history.attributed(request, thread, wanted.pin), terms, decision

@@ -45,6 +45,14 @@ class Spread(msgspec.Struct, frozen=True):
     tau_feedback: float
     """tau of retries that were shown why the attempt before was wrong."""
 
+    def kept(self, shown: bool) -> float:
+        """The tau to plan with: what a model keeps of a failure when it is tried again.
+
+        With tau for a first attempt and tau_feedback for those that are `shown` what was wrong with it, they hang
+        together by the product of both; the one tau that comes to the same is their geometric mean.
+        """
+        return self.tau if not shown else round(math.sqrt(self.tau * self.tau_feedback) / STEP) * STEP
+
 
 class Sequences(msgspec.Struct, frozen=True, eq=False):
     """What the sequences of one class say: log likelihoods, (sigmas, taus). Compared by identity, for the cache."""

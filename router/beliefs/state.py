@@ -105,14 +105,15 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
             return self
         return msgspec.structs.replace(self, version=self.version + 1, success=learned, checks=checks)
 
-    def informed(self, terms: Terms) -> Terms:
+    def informed(self, terms: Terms, *, shown: bool = False) -> Terms:
         """`terms` with what outcomes say of its class's spreads and its checks' rates; what a policy says is their
-        prior, and stays where there are no outcomes."""
+        prior, and stays where there are no outcomes. `shown`: whether retries are shown what was wrong."""
         spread = self.success.spread(terms.step_class, terms.sigma, terms.tau)
         t, f = terms.t, terms.f
         if terms.verify == "checks" and (terms.checks, terms.step_class) in self.checks.counts:
             rates = self.checks.rates(terms.checks, terms.step_class, Rates(t=t, f=f))
             t, f = rates.t, rates.f
-        if (spread.sigma, spread.tau, t, f) == (terms.sigma, terms.tau, terms.t, terms.f):
+        tau = spread.kept(shown)
+        if (spread.sigma, tau, t, f) == (terms.sigma, terms.tau, terms.t, terms.f):
             return terms
-        return msgspec.structs.replace(terms, sigma=spread.sigma, tau=spread.tau, t=t, f=f)
+        return msgspec.structs.replace(terms, sigma=spread.sigma, tau=tau, t=t, f=f)

@@ -30,11 +30,22 @@ REASONS = 12
 def decide(facts: Facts, terms: Terms, beliefs: Beliefs, catalog: Catalog, situation: Situation) -> Decision:
     """The plan for one step. Raises Infeasible with the reasons; RateLimited or
     Unavailable where only health is in the way."""
-    terms, failed = beliefs.informed(terms), situation.failed
+    terms, failed = beliefs.informed(terms, shown=_shown(facts, terms, situation)), situation.failed
     for later in range(situation.assume_failed, 0, -1):
         earlier = min(MAX_ATTEMPTS, terms.max_attempts + later)
         failed += _decide(facts, terms, beliefs, catalog, situation, failed, earlier).chosen.arms[:1]
     return _decide(facts, terms, beliefs, catalog, situation, failed, min(MAX_ATTEMPTS, terms.max_attempts))
+
+
+def _shown(facts: Facts, terms: Terms, situation: Situation) -> bool:
+    """Whether retries see what was wrong: a request that grew since it failed does, one sent again as it was does not.
+
+    Where nothing has failed yet, retries to come are the caller's, who knows the error, or the server's, which sends
+    the same again.
+    """
+    if situation.failed or situation.assume_failed:
+        return facts.input_bytes > situation.before > 0
+    return terms.verify == "caller"
 
 
 def _decide(

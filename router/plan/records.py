@@ -44,6 +44,8 @@ class Situation(msgspec.Struct, frozen=True):
     """The run's draw; None: nothing is explored."""
     looped: str | None = None
     """The model that answered the step before in the same tool loop, where that is known."""
+    before: int = 0
+    """Bytes of the messages when this very step was last asked for; 0 where nobody remembers."""
 
 
 class Lot(msgspec.Struct, frozen=True):

@@ -33,16 +33,17 @@ class _Try(NamedTuple):
 
 
 class _Step:
-    __slots__ = ("at", "delivered", "tries")
+    __slots__ = ("at", "delivered", "size", "tries")
 
     def __init__(self, at: float) -> None:
         self.at = at
         self.tries: tuple[_Try, ...] = ()
         self.delivered = False
+        self.size = 0
 
     def copy(self) -> _Step:
         new = _Step(self.at)
-        new.tries, new.delivered = self.tries, self.delivered
+        new.tries, new.delivered, new.size = self.tries, self.delivered, self.size
         return new
 
     def take(self, new: Taken, now: float) -> list[str]:
@@ -54,6 +55,7 @@ class _Step:
         self.delivered = new.delivered
         if not new.policy:
             return []  # refused for what it said, before anybody asked what it builds on
+        self.size = new.decided.size if new.decided else 0
         began, known, kept, refused = now - new.seconds, new.judged_before, [], []
         for earlier in self.tries:
             if known[: len(earlier.arms)] == earlier.arms:
@@ -147,6 +149,7 @@ class State:
         return Recall(
             answered=tuple(t.arms for t in step.tries) if step else (),
             delivered=step.delivered if step else False,
+            size=step.size if step else 0,
             run_retries=run.retries if run else 0,
             run_cost=run.cost if run else 0.0,
             warm={m: tokens for m, (tokens, at) in run.warm.items() if now - at < WARM_S} if run else {},

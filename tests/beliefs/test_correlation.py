@@ -70,6 +70,9 @@ def test_feedback_has_its_own_tau() -> None:
         known = known.observe(Evidence("task", (Trial(N, right), Trial(N, second, feedback=shown))))
     found = known.spread("task")
     assert found.tau_feedback < found.tau - 0.5
+    assert found.kept(False) == found.tau
+    assert Spread(1.5, 1.0, 0.25).kept(True) == 0.5
+    assert PRIOR.kept(True) == PRIOR.tau
 
 
 def test_taking_back() -> None:

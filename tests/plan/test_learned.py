@@ -69,3 +69,38 @@ def test_known_failures_still_count() -> None:
     before = decide(FACTS, TERMS, TAUGHT, CATALOG, Situation()).options[N][0].p
     after = decide(FACTS, TERMS, TAUGHT, CATALOG, Situation(failed=(N,))).options[N][0].p
     assert after < before - 0.1
+
+
+def corrected() -> Beliefs:
+    """After steps at which blind retries came to what the first attempt did, and those that saw its error did not."""
+    beliefs = Beliefs.prior(CATALOG)
+    for i in range(160):
+        right, shown = float(i % 2), i % 4 > 1
+        second = 1.0 - right if shown else right
+        beliefs = beliefs.learn(Evidence("task", (Trial(N, right), Trial(N, second, feedback=shown))))
+    return beliefs
+
+
+def test_a_retry_that_sees_its_error_is_another_than_a_blind_one() -> None:
+    """Told by the messages: more than before, and the model was shown what was wrong; as many, and it was not."""
+    beliefs = corrected()
+
+    def retried(size: int, before: int, **situation: Any) -> float:
+        facts, moment = Facts(input_bytes=size), Situation(before=before, **{"failed": (N,), **situation})
+        return decide(facts, TERMS, beliefs, CATALOG, moment).options[N][0].p
+
+    blind = retried(32_000, 32_000)
+    assert retried(32_000, 31_000) > blind + 0.05
+    assert retried(32_000, 0) == blind  # nobody remembers what it was
+    once = {"failed": (), "assume_failed": 1}
+    assert retried(32_000, 31_000, **once) > retried(32_000, 0, **once)
+
+
+def test_retries_to_come_are_the_callers_or_our_own() -> None:
+    """A caller that judges will show the error; what a check rejects is sent again as it was."""
+    beliefs = corrected()
+    own, ours = (
+        decide(FACTS, replace(TERMS, verify=verify, checks=("x",)), beliefs, CATALOG, Situation()).terms.tau
+        for verify in ("caller", "checks")
+    )
+    assert own < ours == beliefs.success.spread("task").tau

@@ -12,6 +12,7 @@ from router.step import Facts
 from router.store.memory import MemoryStore
 from router.store.state import LONGEST, THREADS, WARM_S
 from router.wire import ask
+from tests.test_evidence import DECISION, FIRST
 
 N, Q, Z = "nemotron/off", "qwen/off", "qwen/on"
 RESENT = {"x-stainless-retry-count": "1"}
@@ -73,6 +74,15 @@ async def test_asking_again_refuses_every_answer_that_went_out() -> None:
     assert await world.refuses() == ((N,), 0)
     await world.send(rejected(N), attempt(Q, 1))
     assert await world.refuses() == ((N, N, Q), 0)
+
+
+async def test_how_long_the_request_was_is_remembered() -> None:
+    """Of the last one for the step: a longer one shows the model what was wrong."""
+    world = World()
+    await world.record((FIRST.arm,), decision=DECISION, facts=Facts(input_bytes=77))
+    assert (await world.store.recall("key", "step", None)).size == 77
+    await world.record((FIRST.arm,), decision=DECISION, facts=Facts(input_bytes=99))
+    assert (await world.store.recall("key", "step", None)).size == 99
 
 
 async def test_an_attempt_without_an_answer_teaches_nothing() -> None:
