@@ -22,8 +22,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-BODY_IDLE_S = 15.0
-"""Seconds without a byte of the body after which an upload is given up."""
+BODY_S = 15.0
+"""Seconds that a body may take, and one more for each SLOWEST bytes of it that have come."""
+SLOWEST = 10_000
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
 NO_BUFFER = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
@@ -61,23 +62,25 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
     parts: list[bytes] = []
     size = 0
     try:
-        while True:
-            async with asyncio.timeout(BODY_IDLE_S):
+        async with asyncio.timeout(BODY_S) as patience:
+            until = patience.when() or 0.0
+            while True:
                 message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            part = message.get("body", b"")
-            if not parts and not message.get("more_body", False) and len(part) <= limit:
-                return bytes(part)
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                part = message.get("body", b"")
+                if not parts and not message.get("more_body", False) and len(part) <= limit:
+                    return bytes(part)
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+                patience.reschedule(until + size / SLOWEST)
     except TimeoutError:
         raise BadRequest(
-            "The body stopped arriving. Send it without a pause.", status=408, code="upload_stalled"
+            "The body arrives too slowly. Send it without a pause.", status=408, code="upload_stalled"
         ) from None
 
 

@@ -88,7 +88,7 @@ STATUSES = {
     401: "No key, or a wrong one",
     403: "A server without keys was called under another machine's name, or by a web page",
     404: "No such model or policy",
-    408: "The body stopped arriving",
+    408: "The body or the headers arrive too slowly",
     413: "The body is too large",
     422: "An upstream says that the request is wrong",
     429: "Rate limited, or the run's budget is spent",

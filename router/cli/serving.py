@@ -13,6 +13,7 @@ from rich.console import Console
 
 from router.app import Turnout, create_app
 from router.cli import show
+from router.cli.listening import Listening
 from router.errors import ConfigError
 from router.settings import Settings
 
@@ -44,12 +45,12 @@ def config(app: Turnout) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Listening,
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # nobody without a key fills the log with what is no HTTP
         backlog=BACKLOG,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the caller's address

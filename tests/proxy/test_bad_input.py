@@ -193,7 +193,7 @@ async def test_a_caller_that_leaves_in_mid_upload(yard: Yard) -> None:
 
 async def test_an_upload_that_stalls_is_given_up(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 408 after a while without a byte, and the connection is closed."""
-    monkeypatch.setattr("router.api.asgi.BODY_IDLE_S", 0.2)
+    monkeypatch.setattr("router.api.asgi.BODY_S", 0.2)
     proxy = await yard({"cheap": "good"})
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{".encode())
