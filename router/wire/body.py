@@ -5,6 +5,7 @@ Only the top level is taken apart; what lies below stays as the bytes that came.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, NoReturn
 
@@ -42,7 +43,7 @@ _FIELDS = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=lambda kind, te
 def read(body: bytes) -> dict[str, msgspec.Raw]:
     """The top-level members in the order they came. Raises BadRequest.
 
-    Below the top level a key given twice is not looked for, and nesting is for `refuse_nesting` to find.
+    What lies below the top level is for `refuse_nesting` and `refuse_twice` to look at.
     """
     if body.startswith(_BOM):
         refuse_body("The body starts with a byte order mark. Send plain UTF-8.")
@@ -107,6 +108,31 @@ def _plain(reason: str) -> str:
     if found := re.match(r"Object missing required field `(\w+)`", reason):
         return f"lacks {found[1]}"
     return f"cannot be read ({reason})"
+
+
+def refuse_twice(text: bytes, param: str) -> None:
+    """Raises BadRequest where an object in `text`, valid JSON that is not nested too deeply, holds a key twice: who
+    reads it next might take the other value."""
+    try:
+        _PAIRS.decode(text.decode())
+    except _Twice as found:
+        refuse(param, f"gives the key {str(found)[:64]!r} twice; send it once")
+
+
+class _Twice(Exception):
+    """A key that an object holds twice."""
+
+
+def _once(pairs: list[tuple[str, None]]) -> None:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise _Twice(_twice([key for key, _ in pairs]))
+
+
+def _nothing(_: str) -> None:
+    """A number, whose value nobody needs."""
+
+
+_PAIRS = json.JSONDecoder(object_pairs_hook=_once, parse_int=_nothing, parse_float=_nothing)
 
 
 def closers(text: bytes) -> int:

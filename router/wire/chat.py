@@ -10,7 +10,7 @@ import msgspec
 from router.step import NULL, StepRequest
 from router.wire import body as wire_body
 from router.wire import history, messages, thinking, tools
-from router.wire.body import MAX_DEPTH, decode, refuse, refuse_nesting
+from router.wire.body import MAX_DEPTH, decode, refuse, refuse_nesting, refuse_twice
 
 MAX_MODEL = 2048
 """Characters of a model name, which may carry hints."""
@@ -43,8 +43,8 @@ def parse(body: bytes) -> StepRequest:
     model = _model(fields)
     read = messages.read(fields.get("messages"))
     for name, raw in fields.items():
-        if len(raw) > 2 * MAX_DEPTH - 3 and name not in ("messages", "tools"):  # which look themselves
-            refuse_nesting(bytes(raw), name[:64])
+        if len(raw) > 12 and name not in ("messages", "tools"):  # which look themselves
+            _refuse_odd(bytes(raw), name[:64])
     stream = _flag(fields, "stream")
     usage = _get(fields, "stream_options", _OBJECT) or {}
     offer = tools.offered(fields.get("tools"))
@@ -71,6 +71,14 @@ def parse(body: bytes) -> StepRequest:
         metadata=_metadata(fields),
         hints=_get(fields, "turnout", _PLAIN),
     )
+
+
+def _refuse_odd(text: bytes, name: str) -> None:
+    """Raises BadRequest where a field is nested too deeply or holds a key twice."""
+    if len(text) > 2 * MAX_DEPTH - 3:
+        refuse_nesting(text, name)
+    if text[:1] in b"{[":
+        refuse_twice(text, name)
 
 
 def _get(fields: Fields, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:

@@ -6,10 +6,12 @@ import msgspec
 
 from router.step import NULL, Message
 from router.wire import image
-from router.wire.body import MAX_DEPTH, closers, decode, refuse, refuse_nesting, too_deep
+from router.wire.body import MAX_DEPTH, closers, decode, refuse, refuse_nesting, refuse_twice, too_deep
 
 MAX_MESSAGES = 10_000
 _NULL = b"null"
+_ONCE = (b'"role"', b'"content"', b'"tool_calls"', b'"tool_call_id"')
+"""Keys that a message holds once at most, as they stand in the text."""
 _PREFIX = 48
 """Bytes by which a content is found again in the text it came from."""
 
@@ -52,30 +54,39 @@ def read(raw: msgspec.Raw | None) -> Read:
         content = bytes(message.content)
         if content[:1] != b'"' and content != _NULL:
             size += _parts(content, f"messages[{i}].content", images)
-    if _maybe_deep(text, messages) and too_deep(text, MAX_DEPTH - 1):
+    outside = _outside(text, messages)
+    if _maybe_deep(outside, messages) and too_deep(text, MAX_DEPTH - 1):
         refuse("messages", f"is nested too deeply, at most {MAX_DEPTH} levels are allowed")
+    if any(outside.count(key) > len(messages) for key in _ONCE):  # a quote inside a string has a backslash before it
+        refuse_twice(text, "messages")
     return Read(messages, tuple(images), size)
 
 
-def _maybe_deep(text: bytes, messages: tuple[Message, ...]) -> bool:
-    """Whether the brackets outside contents and arguments, beyond those of messages and calls themselves, are many.
-
-    Only members unknown here can have those, and few cannot be deep. Contents are skipped, not searched: at 100 KB
-    counting in them would cost as much as all the rest of the reading.
-    """
-    at = spare = 0
+def _outside(text: bytes, messages: tuple[Message, ...]) -> bytes:
+    """The text without the messages' contents. Those are skipped, not searched: at 100 KB counting in them would cost
+    as much as all the rest of the reading."""
+    at, gaps = 0, []
     for message in messages:
         content = bytes(message.content)
-        spare -= 2
         if content != _NULL:
             found = text.find(content[:_PREFIX], at)
-            if not text.startswith(content, found):
-                continue  # the same beginning elsewhere: counted as if it were unknown
-            spare += closers(text[at:found])
-            at = found + len(content)
+            if text.startswith(content, found):  # else the same beginning elsewhere: it stays in
+                gaps.append(text[at:found])
+                at = found + len(content)
+    return b"".join((*gaps, text[at:]))
+
+
+def _maybe_deep(outside: bytes, messages: tuple[Message, ...]) -> bool:
+    """Whether the brackets outside contents and arguments, beyond those of messages and calls themselves, are many.
+
+    Only members unknown here can have those, and few cannot be deep.
+    """
+    spare = closers(outside)
+    for message in messages:
+        spare -= 2
         for call in message.tool_calls or ():
             spare -= 2 if call.function is None else 2 + closers(bytes(call.function.arguments))
-    return spare + closers(text[at:]) > MAX_DEPTH // 2
+    return spare > MAX_DEPTH // 2
 
 
 def _parts(content: bytes, param: str, images: list[image.Size]) -> int:
