@@ -18,6 +18,7 @@ from router.errors import UpstreamFault
 from router.upstream import connection, translated
 from router.upstream.base import Call, Pieces, Ready, Reply
 from router.upstream.connection import LINK, Link
+from router.upstream.remote import addresses
 
 FIELDS = frozenset(
     "messages temperature top_p top_k n stop max_tokens max_completion_tokens tools tool_choice parallel_tool_calls "
@@ -86,6 +87,8 @@ class LiteLLMUpstream:
         own = {field for parameters in deployment.thinking.values() for field in parameters}
         known = self._supported(provider, model)
         body: dict[str, Any] = msgspec.json.decode(call.body)
+        if addresses(body.get("messages")):
+            raise UpstreamFault("unsupported", "This deployment takes pictures and files as data: URLs only.")
         fields = {
             field: value
             for field, value in body.items()

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.deployment import Deployment, Prices
@@ -357,3 +358,23 @@ async def test_a_provider_with_a_package_of_its_own(litellm: Any, monkeypatch: p
         await reply.close()
         await server.until(lambda: server.aborts == 1)
     await client.close()
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "bedrock", "gemini"])
+async def test_no_picture_is_fetched(client: LiteLLMUpstream, provider: str) -> None:
+    """litellm would get it from where this server stands, inside whatever network that is. Another arm may take it."""
+    knocks = []
+
+    async def knocked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocks.append(await reader.readline())
+        writer.close()
+
+    canary = await asyncio.start_server(knocked, "127.0.0.1", 0)
+    async with canary:
+        url = f"http://127.0.0.1:{canary.sockets[0].getsockname()[1]}/x.png"
+        content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "file", "file": {"file_id": url}}]
+        sent = call(closed_url(), "text", messages=[{"role": "user", "content": content}])
+        deployment = sent.deployment.model_copy(update={"litellm_provider": provider})
+        with pytest.raises(UpstreamFault) as caught:
+            await client.send(msgspec.structs.replace(sent, deployment=deployment))
+    assert caught.value.kind == "unsupported" and not knocks
