@@ -36,6 +36,13 @@ EVENTS = b"".join(b"data: %b\n\n" % json.dumps(e).encode() for e in (CHUNK, {**C
 VECTORS = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": USAGE}
 
 
+WAYS = {"on": {"reasoning_effort": "high"}, "low": {"reasoning_effort": "low"}, "off": {"reasoning_effort": "none"}}
+ABLE = {"modalities": ["text", "image"], "thinking": {way: {} for way in WAYS}}
+SCORES = [
+    {"benchmark": "exam", "percent": 60, "mode": way, "source": "test", "date": "2026-01-01"} for way in ("on", "off")
+]
+
+
 class Good:
     """An upstream that answers everything well, each in its kind. It keeps what it was sent if asked to."""
 
@@ -80,8 +87,8 @@ class Desk:
         self.upstream = Good() if upstream is None else upstream
         self.outcomes: list[Outcome] = []
         folder.mkdir(exist_ok=True)
-        models = {"cheap": "good", "dear": "good"}
-        write_files(folder, "http://127.0.0.1:1/v1", models, {"default": {}, "other": {}}, {})
+        models = {name: [{"model": "good", "thinking": WAYS}] for name in ("cheap", "dear")}
+        write_files(folder, "http://127.0.0.1:1/v1", models, {"default": {}, "other": {}}, {name: {**ABLE, "scores": SCORES} for name in models})
         self.app: Turnout = create_app(
             Settings(policies=folder, **settings), upstream=self.upstream, observers={"test": self.outcomes.append}
         )
