@@ -37,10 +37,11 @@ VECTORS = {"object": "list", "data": [{"object": "embedding", "index": 0, "embed
 
 
 WAYS = {"on": {"reasoning_effort": "high"}, "low": {"reasoning_effort": "low"}, "off": {"reasoning_effort": "none"}}
-ABLE = {"modalities": ["text", "image"], "thinking": {way: {} for way in WAYS}}
 SCORES = [
     {"benchmark": "exam", "percent": 60, "mode": way, "source": "test", "date": "2026-01-01"} for way in ("on", "off")
 ]
+ABLE = {"modalities": ["text", "image"], "thinking": {way: {} for way in WAYS}, "scores": SCORES}
+"""Models that take whatever is well said."""
 
 
 class Good:
@@ -88,7 +89,7 @@ class Desk:
         self.outcomes: list[Outcome] = []
         folder.mkdir(exist_ok=True)
         models = {name: [{"model": "good", "thinking": WAYS}] for name in ("cheap", "dear")}
-        write_files(folder, "http://127.0.0.1:1/v1", models, {"default": {}, "other": {}}, {name: {**ABLE, "scores": SCORES} for name in models})
+        write_files(folder, "http://127.0.0.1:1/v1", models, {"default": {}, "other": {}}, dict.fromkeys(models, ABLE))
         self.app: Turnout = create_app(
             Settings(policies=folder, **settings), upstream=self.upstream, observers={"test": self.outcomes.append}
         )
