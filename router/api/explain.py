@@ -63,7 +63,7 @@ def render(decision: Decision, terms: Terms, facts: Facts) -> dict[str, Any]:
         "drawn": None if decision.drawn is None else {"arm": decision.drawn.arm, "p": decision.drawn.p},
         "hold": decision.hold,
         "beliefs_version": decision.beliefs_version,
-        "chosen": _plan(decision.chosen),
+        "chosen": {**_plan(decision.chosen), "parameters": _parameters(decision.chosen.attempts[0])},
         "frontier": [_plan(p) for p in decision.frontier],
         "plans": [{**_plan(each.plan), "why": each.why} for each in plan.everything(decision, PLANS)],
         "arms": [_candidate(c) for options in decision.options.values() for c in options],
@@ -98,6 +98,11 @@ def _loop(loop: Loop | None) -> dict[str, Any] | None:
         "gain_usd": round(loop.gain, 9),
         "needed_usd": round(loop.loss, 9),
     }
+
+
+def _parameters(c: Candidate) -> dict[str, Any]:
+    """The body parameters that select the arm's thinking mode at its deployment, for those who call it themselves."""
+    return c.deployment.thinking.get(c.mode, {})
 
 
 def _candidate(c: Candidate) -> dict[str, Any]:

@@ -47,6 +47,15 @@ def _claude(url: str, home: Path) -> dict[str, str]:
     }
 
 
+def _codex(url: str, home: Path) -> dict[str, str]:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text(
+        f'model = "{MODEL}"\nmodel_provider = "turnout"\n[model_providers.turnout]\nname = "Turnout"\n'
+        f'base_url = "{url}/v1"\nenv_key = "TURNOUT_KEY"\nwire_api = "responses"\n'
+    )
+    return {"TURNOUT_KEY": KEY}
+
+
 def _qwen(url: str, home: Path) -> dict[str, str]:
     return {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": KEY, "OPENAI_MODEL": MODEL}
 
@@ -68,6 +77,7 @@ def _aider(url: str, home: Path) -> dict[str, str]:
 
 AGENTS = (
     Agent("claude_code", "claude", ("-p", QUESTION), _claude),
+    Agent("codex", "codex", ("exec", "--skip-git-repo-check", QUESTION), _codex),
     Agent("qwen_code", "qwen", ("--auth-type", "openai", "-y", "-p", QUESTION), _qwen, run=False),
     Agent("opencode", "opencode", ("run", QUESTION), _opencode),
     Agent(
@@ -110,7 +120,7 @@ def test_a_coding_agent_calls_a_tool_and_answers(
     assert [(s["result"], s["status"], s["stream"]) for s in taken] == [("returned", 200, True)] * len(taken)
     assert all(s["hints"] == {"accuracy": 0.8, "step": "tool_use"} for s in taken)
     if agent.tools:
-        assert taken[-1]["facts"]["tool_results"] == 1 and taken[-1]["facts"]["turn"] == 1
+        assert taken[-1]["facts"]["tool_results"] >= 1 and taken[-1]["facts"]["turn"] >= 1
     runs = {s["run_id"] for s in taken}
     assert (len(runs) == 1 and None not in runs) if agent.run else runs == {None}
     assert ledger.arms() - before == Counter(a["arm"] for s in taken for a in s["attempts"])
