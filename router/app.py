@@ -17,6 +17,7 @@ from router import keeper as keepers
 from router.api import (
     completions,
     contract,
+    embeddings,
     explain,
     failures,
     messages,
@@ -30,14 +31,16 @@ from router.api.asgi import Receive, Scope, Send
 from router.api.completions import Completions
 from router.api.dialect import Chat, Dialect
 from router.api.door import Door, granted
+from router.api.embeddings import EMBEDDINGS, EmbeddingsRoute
 from router.api.kept import Shelf
 from router.api.messages import Messages
 from router.api.responses import Responses
-from router.api.route import StepRoute
+from router.api.route import Route, StepRoute
 from router.archive import Archive
 from router.attempts import Admission, FaultBudget, Tools
 from router.chronicle import Chronicle
 from router.config import Config
+from router.embeddings import Embeddings
 from router.feedback import Feedback
 from router.health import Health
 from router.journal import Journal
@@ -62,7 +65,7 @@ LOG = logging.getLogger("turnout")
 class Turnout:
     """The ASGI application: hot routes raw, the rest through FastAPI, behind a door."""
 
-    def __init__(self, steps: Mapping[str, StepRoute], door: Door, life: Life, ring: Ring) -> None:
+    def __init__(self, steps: Mapping[str, Route], door: Door, life: Life, ring: Ring) -> None:
         self._steps, self._door, self._life = steps, door, life
         self.ring = ring
 
@@ -140,10 +143,17 @@ def create_app(
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
     parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
-    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Completions(), Responses(Shelf(store), settings))
-    steps = {dialect.path: StepRoute(dialect, pipeline, guard, settings) for dialect in dialects}
     life = Life(parts)
-    return Turnout(steps, Door(_rest(parts, life), guard.ring, settings.admin_port), life, guard.ring)
+    return Turnout(_hot(parts), Door(_rest(parts, life), guard.ring, settings.admin_port), life, guard.ring)
+
+
+def _hot(parts: Parts) -> dict[str, Route]:
+    """What stands before FastAPI, by path."""
+    settings, guard = parts.settings, parts.guard
+    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Completions(), Responses(Shelf(parts.store), settings))
+    hot: dict[str, Route] = {d.path: StepRoute(d, parts.pipeline, guard, settings) for d in dialects}
+    vectors = Embeddings(config=parts.library.get, tools=parts.tools, feedback=parts.feedback)
+    return {**hot, EMBEDDINGS: EmbeddingsRoute(vectors, guard, settings)}
 
 
 def _keeper(settings: Settings, library: Library, learner: Learner, store: Store) -> Keeper | None:
@@ -193,13 +203,12 @@ def _exposition(parts: Parts) -> bytes:
     codes = {"closed": 0, "half_open": 1, "open": 2}
     metrics, tools = parts.metrics, parts.tools
     metrics.beliefs_version.set(parts.library.current.beliefs.version)
-    for model in parts.library.current.catalog.models.values():
-        for d in model.deployments:
-            key = f"{model.name}:{d.name}"
-            metrics.breaker.labels(key).set(codes[tools.health.state(key)])
-            metrics.inflight.labels(key).set(tools.admission.inflight[key])
-            metrics.limit.labels(key).set(tools.admission.limit(key, d.most))
-            metrics.waiting.labels(key).set(tools.admission.waiting(key))
+    for name, d in parts.library.current.catalog.places:
+        key = f"{name}:{d.name}"
+        metrics.breaker.labels(key).set(codes[tools.health.state(key)])
+        metrics.inflight.labels(key).set(tools.admission.inflight[key])
+        metrics.limit.labels(key).set(tools.admission.limit(key, d.most))
+        metrics.waiting.labels(key).set(tools.admission.waiting(key))
     return metrics.render()
 
 
@@ -256,6 +265,7 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     private = APIRouter(dependencies=[Depends(authorised)])
     private.include_router(contract.chat())
     private.include_router(completions.routes())
+    private.include_router(embeddings.routes())
     private.include_router(messages.routes(library.get, settings))
     private.include_router(responses_contract.responses())
     private.include_router(stored.routes(Shelf(parts.store), authorised))

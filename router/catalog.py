@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,9 +20,10 @@ from router.deployment import Feature as Feature
 from router.deployment import Mode as Mode
 from router.deployment import Prices as Prices
 from router.deployment import SelfHosted as SelfHosted
+from router.embedder import Embedder
+from router.license import License as License
 from router.yaml_file import Misplaced, Strict
 
-Need = Literal["use", "redistribute", "derive", "no-attribution"]
 Modality = Literal["text", "image"]
 
 
@@ -31,16 +32,6 @@ def _named(value: dict[str, Any]) -> dict[str, Any]:
         if not NAME.match(name):
             raise Misplaced((name,), f"{name!r} {NOT_A_NAME}")
     return value
-
-
-class License(Strict):
-    name: str
-    spdx: str | None = None
-    """SPDX identifier, where the licence has one."""
-    permits: frozenset[Need]
-    """What a user may need and this licence grants; `no-attribution`: products need not name the model's maker."""
-    url: str = ""
-    note: str = ""
 
 
 class Context(Strict):
@@ -204,8 +195,10 @@ class Catalog(Strict):
     """The same for a mode that only has its sibling's score and an offset."""
     unknown: UnknownPrior = UnknownPrior()
     models: dict[str, Model]
+    embeddings: dict[str, Embedder] = {}
+    """Models for `/v1/embeddings`; the first is what `auto` means there."""
 
-    @field_validator("models", "benchmarks", "classes")
+    @field_validator("models", "benchmarks", "classes", "embeddings")
     @classmethod
     def _names(cls, value: dict[str, Any]) -> dict[str, Any]:
         return _named(value)
@@ -213,11 +206,13 @@ class Catalog(Strict):
     @model_validator(mode="before")
     @classmethod
     def _name_models(cls, data: Any) -> Any:
-        models = data.get("models") if isinstance(data, dict) else None
-        if isinstance(models, dict):
-            named = {k: {**v, "name": k} if isinstance(v, dict) else v for k, v in models.items()}
-            return {**data, "models": named}
-        return data
+        if not isinstance(data, dict):
+            return data
+        named = dict(data)
+        for kind in ("models", "embeddings"):
+            if isinstance(entries := data.get(kind), dict):
+                named[kind] = {k: {**v, "name": k} if isinstance(v, dict) else v for k, v in entries.items()}
+        return named
 
     @model_validator(mode="after")
     def _known(self) -> Catalog:
@@ -233,7 +228,20 @@ class Catalog(Strict):
                     raise Misplaced(where, f"unknown benchmark {score.benchmark!r}")
         if not self.models:
             raise Misplaced(("models",), "name at least one")
+        names: set[str] = {"auto", *self.models}
+        for embedder in self.embeddings.values():
+            if taken := names & {embedder.name, *embedder.aliases}:
+                raise Misplaced(("embeddings", embedder.name), f"{min(taken)!r} is another model's name already")
+            names |= {embedder.name, *embedder.aliases}
         return self
+
+    @property
+    def places(self) -> Iterator[tuple[str, Deployment]]:
+        """Every deployment, under the name of its model."""
+        for model in self.models.values():
+            yield from ((model.name, d) for d in model.deployments)
+        for embedder in self.embeddings.values():
+            yield from ((embedder.name, d) for d in embedder.deployments)
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -253,17 +261,22 @@ def load(path: Path) -> Catalog:
 def usable(catalog: Catalog, environment: Mapping[str, str]) -> tuple[Catalog, dict[str, str]]:
     """The catalog without the deployments whose key `environment` lacks, and those (`model:deployment` → variable)."""
     missing = {
-        f"{model.name}:{d.name}": d.api_key_env
-        for model in catalog.models.values()
-        for d in model.deployments
+        f"{name}:{d.name}": d.api_key_env
+        for name, d in catalog.places
         if d.api_key_env is not None and not environment.get(d.api_key_env)
     }
     if not missing:
         return catalog, missing
-    models = {
-        name: Model.model_construct(
-            **{**dict(model), "deployments": tuple(d for d in model.deployments if f"{name}:{d.name}" not in missing)}
-        )
-        for name, model in catalog.models.items()
+    rest = {
+        kind: {
+            name: type(model).model_construct(
+                **{
+                    **dict(model),
+                    "deployments": tuple(d for d in model.deployments if f"{name}:{d.name}" not in missing),
+                }
+            )
+            for name, model in entries.items()
+        }
+        for kind, entries in (("models", catalog.models), ("embeddings", catalog.embeddings))
     }
-    return Catalog.model_construct(**{**dict(catalog), "models": models}), missing
+    return Catalog.model_construct(**{**dict(catalog), **rest}), missing

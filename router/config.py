@@ -33,7 +33,7 @@ class Config(msgspec.Struct, frozen=True):
     """Path, mtime and size of every file read, to see a change."""
 
     def deployments(self) -> list[Deployment]:
-        return [d for m in self.catalog.models.values() for d in m.deployments]
+        return [d for _, d in self.catalog.places]
 
 
 def load(settings: Settings, *, without_keys: bool = False) -> Config:

@@ -22,6 +22,8 @@ RATIOS = tuple(round(2.0 ** (i / 2), 3) for i in range(-8, 9))
 """Steps of sqrt(2) from a sixteenth to sixteen times what was expected."""
 MAX_CLASSES = 20
 """Step classes with a label of their own, over all policies; the others share `other`."""
+OWN_CLASSES = ("none", "embeddings")
+"""Of what has no policy."""
 JUDGED = (
     ("accepted", "checks"),
     ("rejected", "checks"),
@@ -159,14 +161,14 @@ class Metrics:
             "turnout_beliefs_version", "Observations in the beliefs that decide now.", registry=self.registry
         )
         self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
-        self._classes = {"none"}
+        self._classes = set(OWN_CLASSES)
 
     def declare(self, models: Iterable[str], classes: Mapping[str, Iterable[str]], default: str) -> None:
         """Gives classes their labels, policy by policy; creates the default policy's pairs of model and class at zero,
         so that `increase()` sees the first event. Of all policies, and of histograms, that would be thousands."""
         models = list(models)
         for name in (name for names in classes.values() for name in names):
-            if len(self._classes) <= MAX_CLASSES:
+            if len(self._classes) < MAX_CLASSES + len(OWN_CLASSES):
                 self._classes.add(name)
         for step_class in {self._class(name): None for name in classes[default]}:
             self.unmet.labels(step_class, default)
@@ -222,7 +224,7 @@ class Metrics:
             self.client_tokens.labels(model, attempt.deployment, "input").inc(attempt.input_tokens)
             self.client_tokens.labels(model, attempt.deployment, "output").inc(attempt.output_tokens)
             self.cost.labels(model, step_class, outcome.policy).inc(attempt.cost_usd)
-        if attempt.answered:
+        if attempt.answered and outcome.decision is not None:
             self.output_tokens.labels(model, step_class).observe(attempt.output_tokens)
             if attempt.output_tokens and not attempt.estimated and attempt.finish_reason != "length":
                 self._foretold(outcome.offer(attempt), attempt, step_class)

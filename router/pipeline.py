@@ -90,7 +90,7 @@ class Pipeline:
                 async for block in live.rest():
                     await sink.write(block)
                 await sink.close()
-            record.streamed()
+            record.returned()
         except BaseException as problem:
             error = problem
             if isinstance(problem, TimeoutError):

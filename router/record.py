@@ -117,8 +117,8 @@ class Record:
         judged = self.terms.verify == "checks"
         self.outcome = "rejected" if rejected else "accepted" if judged else "returned"
 
-    def streamed(self) -> None:
-        """A stream went out whole."""
+    def returned(self) -> None:
+        """An answer that nobody checked went out whole."""
         self.status, self.outcome = 200, "returned"
 
     def failed(self, error: TurnoutError) -> None:

@@ -495,6 +495,71 @@ def test_a_score_twice_is_refused() -> None:
         parse(GOOD.replace(score, score + score))
 
 
+EMBEDDING = (
+    GOOD
+    + """\
+embeddings:
+  e:
+    aliases: [text-embedding-3-small]
+    deployments:
+      - {name: one, model: x, base_url: "http://127.0.0.1:1/v1", api_key_env: B_KEY, prices: {input: 1, output: 0}}
+  f: {}
+"""
+)
+
+
+def test_embedding_models() -> None:
+    """They have names, deployments and keys like other models, and are none of them."""
+    whole = parse(EMBEDDING)
+    assert whole.embeddings["e"].name == "e" and list(whole.models) == ["m"]
+    assert [(name, d.name) for name, d in whole.places] == [("m", "one"), ("e", "one")]
+    some, missing = catalog.usable(whole, {"A_KEY": "x"})
+    assert missing == {"e:one": "B_KEY"} and not some.embeddings["e"].deployments
+    assert some.models["m"].deployments == whole.models["m"].deployments
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"),
+    [
+        ("  f: {}", "  m: {}", 29, "embeddings.m: 'm' is another model's name already"),
+        ("  f: {}", "  f: {aliases: [e]}", 29, "embeddings.f: 'e' is another model's name already"),
+        ("  f: {}", "  auto: {}", 29, "embeddings.auto: 'auto' is another model's name already"),
+        ("  f: {}", "  F: {}", 29, "embeddings.F: 'F' is not a name"),
+        (
+            "      - {name: one, model: x, base_url",
+            "      - {name: one, model: x, litellm_provider: cohere, api_base",
+            28,
+            "embeddings.e.deployments.0: embeddings need base_url",
+        ),
+        (
+            "  f: {}",
+            "      - {name: one, model: x, base_url: 'http://a/v1', prices: {input: 1, output: 0}}",
+            29,
+            "embeddings.e.deployments.1.name: two deployments are called 'one'",
+        ),
+    ],
+)
+def test_a_mistake_in_an_embedding_model(old: str, new: str, line: int, reason: str) -> None:
+    """Told with its line."""
+    with pytest.raises(ConfigError) as caught:
+        parse(EMBEDDING.replace(old, new))
+    assert caught.value.reason.startswith(reason) and caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lacks"),
+    [
+        ({"MIT"}, None),
+        ({"mit", "use"}, None),
+        ({"use", "derive"}, "MIT does not grant derive"),
+        ({"Apache-2.0"}, "licence is MIT; the step asks for Apache-2.0"),
+    ],
+)
+def test_what_a_licence_grants(wanted: set[str], lacks: str | None) -> None:
+    """All needs, and one of the ids."""
+    assert parse(GOOD).models["m"].license.lacks(frozenset(wanted)) == lacks
+
+
 def test_every_key_is_documented() -> None:
     """docs/catalog.md names each key of the file."""
     docs = (Path(__file__).parent.parent / "docs" / "catalog.md").read_text(encoding="utf-8")

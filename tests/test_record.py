@@ -100,7 +100,7 @@ def test_an_answer_that_nobody_checked_is_not_called_accepted(
 def test_how_a_stream_ends(clock: Clock) -> None:
     """Whole, with a failure after its first byte, or with the caller gone."""
     record = begun(clock)
-    record.streamed()
+    record.returned()
     assert (record.build((), True).status, record.build((), True).result) == (200, "returned")
     record.failed(UpstreamFault("truncated", "cut"))
     assert record.build((), True).error == "upstream_error"

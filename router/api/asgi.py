@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from router.api.dialect import Dialect
+from router.api.dialect import Speech
 from router.attempts import Answered, Walk
 from router.errors import BadRequest, BodyTooLarge, TurnoutError
 from router.hints import HEADER, IDENT, TWICE
@@ -104,7 +104,7 @@ def error_headers(error: TurnoutError, request: str) -> dict[str, str]:
 
 
 async def send_error(
-    send: Send, error: TurnoutError, request: str, dialect: Dialect, more: Headers | None = None
+    send: Send, error: TurnoutError, request: str, dialect: Speech, more: Headers | None = None
 ) -> None:
     """A whole response in the dialect's error shape."""
     failure = dialect.failure(error, request)
@@ -118,7 +118,7 @@ async def send_error(
 class ResponseSink:
     """Renders one step's answer onto one ASGI response."""
 
-    def __init__(self, send: Send, request: str, wait: float, dialect: Dialect) -> None:
+    def __init__(self, send: Send, request: str, wait: float, dialect: Speech) -> None:
         self._send, self._request, self._dialect = send, request, dialect
         self._record: Record | None = None
         self._walk: Walk | None = None

@@ -125,13 +125,21 @@ def step(
     request: dict[str, Any],
     answer: dict[str, Any],
     error: dict[str, Any] = _ERROR,
+    *,
+    streams: bool = True,
+    headers: Iterable[str] = HEADERS,
 ) -> APIRouter:
-    """A route that takes steps in some dialect: the JSON schemas of its request, its answer and its errors."""
+    """A route that stands before FastAPI: the JSON schemas of its request, its answer and its errors.
+
+    `headers`: those of HEADERS that its answers carry.
+    """
     router = APIRouter(tags=[tag])
-    headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()}
-    content = {"application/json": {"schema": answer}, "text/event-stream": {"schema": {"type": "string"}}}
+    described = {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in headers}
+    content: dict[str, Any] = {"application/json": {"schema": answer}}
+    if streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
     told: dict[int | str, dict[str, Any]] = {
-        200: {"description": "The answer, whole or streamed", "headers": headers, "content": content}
+        200: {"description": "The answer", "headers": described, "content": content}
     }
     told |= refusals(error, STATUSES)
     body = {"required": True, "content": {"application/json": {"schema": request}}}

@@ -56,14 +56,8 @@ class Failure(NamedTuple):
     body: dict[str, Any]
 
 
-class Dialect(Protocol):
-    """What callers of one path speak."""
-
-    path: str
-
-    async def ask(self, incoming: Incoming) -> Asked:
-        """The request in chat completions' terms. Raises TurnoutError that names the caller's own field."""
-        ...
+class Speech(Protocol):
+    """The shape of what is said of an answer, and in its place."""
 
     def failure(self, error: TurnoutError, request: str) -> Failure:
         """`request` is the id that the answer carries."""
@@ -71,6 +65,16 @@ class Dialect(Protocol):
 
     def headers(self, request: str) -> list[tuple[bytes, bytes]]:
         """Headers that the dialect has on each answer, beside Turnout's own."""
+        ...
+
+
+class Dialect(Speech, Protocol):
+    """What callers of one path speak."""
+
+    path: str
+
+    async def ask(self, incoming: Incoming) -> Asked:
+        """The request in chat completions' terms. Raises TurnoutError that names the caller's own field."""
         ...
 
 

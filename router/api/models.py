@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from router.api.messages import VERSION
 from router.catalog import Model
 from router.config import Config
+from router.embedder import Embedder
 from router.errors import NotFound
 
 CREATED = "1970-01-01T00:00:00Z"
@@ -54,6 +55,7 @@ def listing(config: Config) -> list[dict[str, Any]]:
         for name, p in config.policies.items()
     ]
     entries += [_entry(m.name, m.maker, _facts(m)) for m in config.catalog.models.values()]
+    entries += [_entry(e.name, e.maker, _vectors(e)) for e in config.catalog.embeddings.values()]
     return entries
 
 
@@ -68,6 +70,16 @@ def _facts(model: Model) -> dict[str, Any]:
         "thinking": sorted(model.thinking),
         "license": model.license.spdx or model.license.name,
         "deployments": [d.name for d in model.deployments],
+    }
+
+
+def _vectors(embedder: Embedder) -> dict[str, Any]:
+    return {
+        "modalities": ["embedding"],
+        "context": embedder.context,
+        "dimensions": embedder.dimensions,
+        "license": (embedder.license.spdx or embedder.license.name) if embedder.license else None,
+        "deployments": [d.name for d in embedder.deployments],
     }
 
 

@@ -10,6 +10,7 @@ SERVED = (
     "/messages",
     "/messages/count_tokens",
     "/completions",
+    "/embeddings",
     "/models",
     "/route",
     "/outcomes",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Awaitable
+from typing import Protocol
 
 import msgspec
 
@@ -21,7 +22,7 @@ from router.api.asgi import (
     request_id,
     send_error,
 )
-from router.api.dialect import Asked, Dialect
+from router.api.dialect import Asked, Dialect, Speech
 from router.api.leaving import Watch
 from router.api.spoken import SpokenSink
 from router.errors import TurnoutError, Unavailable
@@ -33,11 +34,20 @@ from router.settings import Settings
 LOG = logging.getLogger("turnout")
 
 
-class StepRoute:
-    """Checks the key, reads the body, and runs the pipeline until it ends or the caller leaves."""
+class Ending(Protocol):
+    """What renders the answer."""
 
-    def __init__(self, dialect: Dialect, pipeline: Pipeline, guard: Guard, settings: Settings) -> None:
-        self._dialect, self._pipeline, self._settings = dialect, pipeline, settings
+    ended: bool
+    """Whether the response is complete."""
+
+    async def fail(self, error: TurnoutError) -> None: ...
+
+
+class Route:
+    """Checks the key, lets the request in, and reads its body: what is the same for all that costs money."""
+
+    def __init__(self, dialect: Speech, guard: Guard, settings: Settings) -> None:
+        self._dialect, self._settings = dialect, settings
         self._ring, self._admission = guard.ring, guard.admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,26 +63,40 @@ class StepRoute:
             await send_error(send, fault, request, self._dialect, allow)
             return
         try:
-            await self._step(Incoming(b"", headers, grant.key_id, request, grant=grant, left=left), receive, send)
+            await self._read(Incoming(b"", headers, grant.key_id, request, grant=grant, left=left), receive, send)
         finally:
             self._admission.leave(grant)
 
-    async def _step(self, incoming: Incoming, receive: Receive, send: Send) -> None:
+    async def _read(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         """`incoming`: all but its body, which is still to be read."""
-        request = incoming.request_id
         try:
             body = await read_body(receive, incoming.headers, self._settings.max_body_bytes)
         except TurnoutError as fault:
-            await send_error(send, fault, request, self._dialect)
+            await send_error(send, fault, incoming.request_id, self._dialect)
             return
         except Gone:
             return
-        sink = ResponseSink(send, request, self._settings.keepalive_interval, self._dialect)
+        await self._answer(msgspec.structs.replace(incoming, body=body), receive, send)
+
+    async def _answer(self, incoming: Incoming, receive: Receive, send: Send) -> None:
+        raise NotImplementedError
+
+
+class StepRoute(Route):
+    """Runs the pipeline until it ends or the caller leaves."""
+
+    def __init__(self, dialect: Dialect, pipeline: Pipeline, guard: Guard, settings: Settings) -> None:
+        super().__init__(dialect, guard, settings)
+        self._spoken, self._pipeline = dialect, pipeline
+
+    async def _answer(self, incoming: Incoming, receive: Receive, send: Send) -> None:
+        request, wait = incoming.request_id, self._settings.keepalive_interval
+        sink = ResponseSink(send, request, wait, self._spoken)
         try:
-            incoming, voice = await self._asked(msgspec.structs.replace(incoming, body=body))
+            incoming, voice = await self._asked(incoming)
             if voice is not None:
-                sink = SpokenSink(send, request, self._settings.keepalive_interval, self._dialect, voice)
-            await _until_left(receive, sink, self._pipeline.run(incoming, sink))
+                sink = SpokenSink(send, request, wait, self._spoken, voice)
+            await until_left(receive, sink, self._pipeline.run(incoming, sink))
         except Exception:  # a fault of our own: the caller still gets an answer it can read
             LOG.exception("unforeseen failure")
             await sink.fail(TurnoutError(UNFORESEEN))
@@ -80,12 +104,12 @@ class StepRoute:
     async def _asked(self, incoming: Incoming) -> Asked:
         """The request in chat completions' terms. What is wrong with it goes on too, for its outcome to be recorded."""
         try:
-            return await self._dialect.ask(incoming)
+            return await self._spoken.ask(incoming)
         except TurnoutError as error:
             return Asked(msgspec.structs.replace(incoming, fault=error), None)
 
 
-async def _until_left(receive: Receive, sink: ResponseSink, work: Any) -> None:
+async def until_left(receive: Receive, sink: Ending, work: Awaitable[None]) -> None:
     """Awaits `work`, and cancels it as soon as the caller leaves, in whatever phase it is.
 
     Cancelled from outside, since the server ends and will not wait, it tells the caller so.

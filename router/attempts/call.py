@@ -168,7 +168,7 @@ class Caller:
     async def _read(self, reply: Reply, running: Running) -> Answered | relay.Live:
         request, limit = self._request, self._tools.settings.max_answer_bytes
         if reply.status != 200:
-            raise fault.from_reply(reply.status, reply.headers, await _refusal(reply))
+            raise fault.from_reply(reply.status, reply.headers, await refusal(reply))
         if not request.stream:
             body = await reply.read(limit)
             await reply.close()
@@ -277,7 +277,7 @@ class Caller:
         )
 
 
-async def _refusal(reply: Reply) -> bytes:
+async def refusal(reply: Reply) -> bytes:
     """What an upstream says of its refusal; nothing where that is too long or breaks off: the status says enough."""
     try:
         return await reply.read(fault.MAX_BODY)

@@ -146,6 +146,11 @@ def models(console: Console, path: Path, environment: Mapping[str, str]) -> None
         for d in m.deployments:
             usd, window = d.usd, f"{m.window(d):,}"
             served.add_row(m.name, d.name, f"{usd.input:.3g}", f"{usd.output:.3g}", window, _key(d, environment))
+    for e in catalog.embeddings.values():
+        license, window = (e.license.spdx or e.license.name) if e.license else "", f"{e.context:,}" if e.context else ""
+        facts.add_row(e.name, "text (embeddings)", window, license)
+        for d in e.deployments:
+            served.add_row(e.name, d.name, f"{d.usd.input:.3g}", "", window, _key(d, environment))
     console.print(facts, served)
 
 

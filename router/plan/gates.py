@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
 from router.beliefs.length import Length
 from router.beliefs.tokens import SAFETY
-from router.catalog import Arm, Deployment, Model, Need
+from router.catalog import Arm, Deployment, Model
 from router.step import Facts
 from router.terms import Terms
 
@@ -30,7 +30,6 @@ Kind = Literal[
     "price cap",
     "deadline",
 ]
-NEEDS = frozenset(get_args(Need))
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -105,7 +104,7 @@ def _arm(arm: Arm, wanted: Ask) -> Iterable[tuple[Kind, str]]:
     if wanted.images and "image" not in model.modalities:
         yield "modality", f"takes {_names(model.modalities)} only; the step has {wanted.images} image(s)"
     for needs in wanted.licenses:
-        if reason := _license(model, needs):
+        if reason := model.license.lacks(needs):
             yield "license", reason
     for allowed in wanted.models:
         if not allowed & {arm.name, model.name}:
@@ -133,17 +132,6 @@ def _deployment(deployment: Deployment, wanted: Ask) -> Iterable[tuple[Kind, str
 def _thinks(arm: Arm, modes: frozenset[str]) -> bool:
     """Whether the arm's mode is one of `modes`. A model without a low effort thinks in full where low is asked for."""
     return arm.mode in modes or ("low" in modes and arm.mode == "on" and "low" not in arm.model.thinking)
-
-
-def _license(model: Model, wanted: frozenset[str]) -> str | None:
-    """Why the licence will not do: a need that it does not grant, or none of the SPDX ids asked for."""
-    needs = wanted & NEEDS
-    if missing := needs - model.license.permits:
-        return f"{model.license.name} does not grant {_names(missing)}"
-    ids = wanted - NEEDS
-    if ids and (model.license.spdx or "").lower() not in {i.lower() for i in ids}:
-        return f"licence is {model.license.spdx or model.license.name}; the step asks for {_names(ids)}"
-    return None
 
 
 def _missing(model: Model, languages: frozenset[str]) -> frozenset[str]:

@@ -11,6 +11,8 @@ from router.catalog import Deployment
 from router.errors import UpstreamFault
 from router.upstream.inflate import Inflater
 
+CHAT = "/chat/completions"
+
 
 class Call(msgspec.Struct, frozen=True):
     """One attempt at one deployment."""
@@ -27,6 +29,8 @@ class Call(msgspec.Struct, frozen=True):
     Where `stream` is off, the headers come only with the finished answer, and that wait is the caller's to bound."""
     headers: tuple[tuple[str, str], ...] = ()
     """Extra headers: those that the deployment has passed on from the caller, never its key."""
+    path: str = CHAT
+    """Below the deployment's base address."""
 
 
 class Reply(Protocol):

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from router import __version__
 from router.catalog import Deployment
 from router.errors import UpstreamFault
-from router.upstream.base import Call, Pieces, Reply
+from router.upstream.base import CHAT, Call, Pieces, Reply
 from router.upstream.link import Link
 
 KEEPALIVE_S = 30.0
@@ -26,6 +26,8 @@ STALE_S = 1.0
 MAX_ROUTES = 1024
 Origin = tuple[str, int, bool]
 """Host, port, and whether it is spoken to in TLS."""
+Known = int | tuple[int, str]
+"""A deployment, by its id, and the path where that is not the usual one."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -35,7 +37,9 @@ class Route:
 
     __slots__ = ("deployment", "head", "host", "idle", "port", "tls")
 
-    def __init__(self, deployment: Deployment, keys: Mapping[str, str], pools: dict[Origin, deque[Link]]) -> None:
+    def __init__(
+        self, deployment: Deployment, keys: Mapping[str, str], pools: dict[Origin, deque[Link]], path: str = CHAT
+    ) -> None:
         parts = urlsplit(deployment.url)
         self.deployment = deployment
         self.host, self.tls = parts.hostname or "", parts.scheme == "https"
@@ -55,7 +59,7 @@ class Route:
             headers["authorization"] = f"Bearer {key}"
         headers |= {name.lower(): value for name, value in deployment.headers.items()}
         query = f"?{parts.query}" if parts.query else ""
-        self.head = f"POST {parts.path.rstrip('/')}/chat/completions{query} HTTP/1.1\r\n".encode() + lines(headers)
+        self.head = f"POST {parts.path.rstrip('/')}{path}{query} HTTP/1.1\r\n".encode() + lines(headers)
 
 
 def lines(headers: Mapping[str, str]) -> bytes:
@@ -75,14 +79,14 @@ class NativeUpstream:
     def __init__(self, keys: Mapping[str, str]) -> None:
         """`keys`: the name of each environment variable that the catalog mentions → its value."""
         self._keys = keys
-        self._routes: dict[int, Route] = {}
+        self._routes: dict[Known, Route] = {}
         self._idle: dict[Origin, deque[Link]] = {}
         """Connections that wait for the next call, the longest idle first; they outlive a catalog's reload."""
         self._links: set[Link] = set()
         self._context: ssl.SSLContext | None = None
 
     async def send(self, call: Call) -> Reply:
-        route = self._routes.get(id(call.deployment)) or self._route(call.deployment)
+        route = self._routes.get(_known(call.deployment, call.path)) or self._route(call.deployment, call.path)
         head = route.head + lines(dict(call.headers)) if call.headers else route.head
         head += b"content-length: %d\r\n\r\n" % len(call.body)
         link, loop = self._pick(route), asyncio.get_running_loop()
@@ -137,12 +141,16 @@ class NativeUpstream:
         self._links.add(link)
         return link
 
-    def _route(self, deployment: Deployment) -> Route:
-        route = Route(deployment, self._keys, self._idle)
+    def _route(self, deployment: Deployment, path: str = CHAT) -> Route:
+        route = Route(deployment, self._keys, self._idle, path)
         if len(self._routes) >= MAX_ROUTES:  # deployments of catalogs that were read again since
             self._routes.clear()
-        self._routes[id(deployment)] = route  # it holds the deployment, so that the id stays taken
+        self._routes[_known(deployment, path)] = route  # it holds the deployment, so that the id stays taken
         return route
+
+
+def _known(deployment: Deployment, path: str) -> Known:
+    return id(deployment) if path == CHAT else (id(deployment), path)
 
 
 class _Reply(Pieces):

@@ -43,13 +43,12 @@ class _Listed(msgspec.Struct):
 class _Route:
     """What is the same for every call to one deployment."""
 
-    __slots__ = ("deployment", "headers", "models_url", "url")
+    __slots__ = ("_base", "_urls", "deployment", "headers")
 
     def __init__(self, deployment: Deployment, keys: Mapping[str, str]) -> None:
-        base = URL(deployment.url)
+        self._base = URL(deployment.url)
+        self._urls: dict[str, URL] = {}
         self.deployment = deployment
-        self.url = (base / "chat" / "completions").with_query(base.query)
-        self.models_url = (base / "models").with_query(base.query)
         headers = CIMultiDict(
             {"content-type": "application/json", "accept-encoding": "identity", "user-agent": f"turnout/{__version__}"}
         )
@@ -60,6 +59,12 @@ class _Route:
             headers["authorization"] = f"Bearer {key}"
         headers.update(deployment.headers)
         self.headers = headers
+
+    def url(self, path: str) -> URL:
+        """The address of a path below the deployment's own."""
+        if path not in self._urls:
+            self._urls[path] = self._base.joinpath(path[1:]).with_query(self._base.query)
+        return self._urls[path]
 
 
 class OpenAIUpstream:
@@ -106,7 +111,7 @@ class OpenAIUpstream:
         route = self._route(deployment)
         token = LINK.set(Link())
         try:
-            url, headers = route.models_url, route.headers
+            url, headers = route.url("/models"), route.headers
             async with fresh.get(url, headers=headers, allow_redirects=False, timeout=LIST_TIMEOUT) as got:
                 if got.status != 200:
                     raise UpstreamFault("status", "The upstream does not list its models.", upstream_status=got.status)
@@ -189,7 +194,7 @@ async def _post(session: aiohttp.ClientSession, route: _Route, call: Call) -> ai
         headers = headers.copy()
         headers.update(call.headers)
     response = await session.post(
-        route.url,
+        route.url(call.path),
         data=call.body if len(call.body) <= INLINE_BYTES else io.BytesIO(call.body),
         headers=headers,
         allow_redirects=False,

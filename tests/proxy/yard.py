@@ -136,13 +136,21 @@ class Yard:
         policy: Mapping[str, Any] = {},
         policies: Mapping[str, Mapping[str, Any]] = {},
         facts: Mapping[str, Mapping[str, Any]] = {},
+        embeddings: Behaviours | None = None,
         observers: Mapping[str, Callable[[Outcome], None]] = {},
         store: Store | None = None,
         **settings: Any,
     ) -> Proxy:
         """A proxy over `models`. `policy` changes the default one, `policies` are further ones."""
         upstream = await self._stack.enter_async_context(Faulty())
-        write_files(self._folder, upstream.url, models or {"cheap": "good"}, {"default": policy, **policies}, facts)
+        write_files(
+            self._folder,
+            upstream.url,
+            models or {"cheap": "good"},
+            {"default": policy, **policies},
+            facts,
+            embeddings,
+        )
         outcomes: list[Outcome] = []
         app = create_app(
             Settings(**{"policies": self._folder, "reload_interval": 0, **settings}),
@@ -184,6 +192,7 @@ def write_files(
     models: Behaviours,
     policies: Mapping[str, Mapping[str, Any]],
     facts: Mapping[str, Mapping[str, Any]],
+    embeddings: Behaviours | None = None,
 ) -> None:
     """The catalog and policies of a proxy, as files. JSON is YAML."""
     catalog = {
@@ -191,10 +200,26 @@ def write_files(
         "benchmarks": {"exam": {"title": "Exam", "measures": "one question"}},
         "classes": {"chat": "exam"},
         "models": {name: model(name, url, does, facts.get(name, {})) for name, does in models.items()},
+        "embeddings": {
+            name: {"deployments": places(url, does), **facts.get(name, {})} for name, does in (embeddings or {}).items()
+        },
     }
     (folder / "models.yaml").write_text(json.dumps(catalog))
     for name, changes in policies.items():
         (folder / f"{name}.yaml").write_text(json.dumps({"version": 1, "name": name, **POLICY, **changes}))
+
+
+def places(url: str, does: str | Sequence[str | Mapping[str, Any]], price: float = 1.0) -> list[dict[str, Any]]:
+    """Deployments, one for each behaviour."""
+    return [
+        {
+            "name": f"d{i}",
+            "base_url": url,
+            "prices": {"input": price, "output": 4 * price},
+            **({"model": each} if isinstance(each, str) else each),
+        }
+        for i, each in enumerate([does] if isinstance(does, str) else does)
+    ]
 
 
 def model(
@@ -208,15 +233,7 @@ def model(
         "context": {"native": 100_000},
         "speed": {"tokens_per_s": 10_000, "first_token_s": 0.02},
         "scores": [{"benchmark": "exam", "percent": percent, "mode": "off", "source": "test", "date": "2026-01-01"}],
-        "deployments": [
-            {
-                "name": f"d{i}",
-                "base_url": url,
-                "prices": {"input": price, "output": 4 * price},
-                **({"model": each} if isinstance(each, str) else each),
-            }
-            for i, each in enumerate([does] if isinstance(does, str) else does)
-        ],
+        "deployments": places(url, does, price),
         **facts,
     }
 
