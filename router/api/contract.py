@@ -92,6 +92,7 @@ STATUSES = {
     413: "The body is too large",
     422: "An upstream says that the request is wrong",
     429: "Rate limited, or the run's budget is spent",
+    431: "The request line and the headers are too large",
     500: "A mistake in Turnout",
     502: "Every attempt failed",
     503: "No healthy model, or the server is being stopped",
