@@ -53,7 +53,7 @@ _ANSWER = {
         "usage": _OPEN,
     },
 }
-_ERROR = {
+ERROR = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -125,7 +125,7 @@ def step(
     description: str,
     request: dict[str, Any],
     answer: dict[str, Any],
-    error: dict[str, Any] = _ERROR,
+    error: dict[str, Any] = ERROR,
     *,
     streams: bool = True,
     headers: Iterable[str] = HEADERS,

@@ -8,17 +8,13 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request
 
-from router import step
-from router.api import contract
+from router.api import contract, tally
 from router.api.asgi import header_map, read_body
 from router.api.dialect import Asked, Chat, Dialect, Failure
 from router.config import Config
 from router.errors import TurnoutError
-from router.hints import split_model
 from router.record import Incoming, token
 from router.settings import Settings
-from router.terms import target
-from router.wire import chat
 from router.wire.anthropic import answer, fault, request, stream
 
 MESSAGES = "/v1/messages"
@@ -176,13 +172,5 @@ def routes(config: Callable[[], Config], settings: Settings) -> APIRouter:
 
 
 def counted(body: bytes, config: Config) -> int:
-    """Input tokens of a messages request at the model it names, or at the one that needs most of them.
-
-    Counted from bytes and corrected by what the model's servers reported before, as for decisions. Raises BadRequest,
-    and NotFound for a model that there is not.
-    """
-    asked = chat.parse(request.to_chat(body).body)
-    wanted = target(split_model(asked.model)[0], config.policies, config.default, config.catalog)
-    facts = step.facts(asked)
-    names = {name.partition("/")[0] for name in wanted.pin} if wanted.pin else set(config.catalog.models)
-    return max(config.beliefs.tokens.count(config.catalog.models[name], facts)[1] for name in names)
+    """Input tokens of a messages request. Raises as `tally.tokens`."""
+    return tally.tokens(request.to_chat(body).body, config)

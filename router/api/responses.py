@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
 from router.api.dialect import Asked, Failure, OpenAI
-from router.api.kept import Kept, Shelf
-from router.errors import BodyTooLarge, TurnoutError
+from router.api.kept import Before, Kept, Shelf
+from router.errors import BodyTooLarge, CallerFault, TurnoutError, UpstreamFault
 from router.record import Incoming, token
 from router.settings import Settings
 from router.wire import ask
 from router.wire.responses import frame, ids, request
-from router.wire.responses.request import MOVED
+from router.wire.responses.request import MOVED, Request
 from router.wire.responses.speech import Speech
 
 RESPONSES = "/v1/responses"
 _WAITING = b": waiting\n\n"
+
+
+class Read(NamedTuple):
+    """A request, what it follows, and the chat completion that both come to."""
+
+    request: Request
+    before: Before
+    chat: bytes
 
 
 class Responses(OpenAI):
@@ -29,13 +38,18 @@ class Responses(OpenAI):
     def __init__(self, shelf: Shelf, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self._shelf, self._settings, self._now = shelf, settings, now
 
-    async def ask(self, incoming: Incoming) -> Asked:
-        read = request.read(incoming.body)
-        before = await self._shelf.before(incoming.key_id, read.previous)
+    async def read(self, key_id: str, body: bytes) -> Read:
+        """Raises TurnoutError that names the caller's own field."""
+        read = request.read(body)
+        before = await self._shelf.before(key_id, read.previous)
         self._limit(sum(map(len, before.items)))
-        read = request.resolved(read, await self._shelf.items(incoming.key_id, read.references))
-        body = request.chat(read, before.read())
-        self._limit(len(body))
+        read = request.resolved(read, await self._shelf.items(key_id, read.references))
+        made = request.chat(read, before.read())
+        self._limit(len(made))
+        return Read(read, before, made)
+
+    async def ask(self, incoming: Incoming) -> Asked:
+        read, before, body = await self.read(incoming.key_id, incoming.body)
         name = ids.response(token())
         keep = read.store and self._settings.response_bytes > 0
         session = ask.session(incoming.headers)
@@ -55,10 +69,10 @@ class Responses(OpenAI):
             )
 
     def failure(self, error: TurnoutError, request: str) -> Failure:
-        """Names the caller's own field where the fault was found in the one that it became."""
+        """Names the caller's own field where an upstream found fault with the one that it became."""
         whole = super().failure(error, request)
         field = (error.param or "").partition("[")[0].partition(".")[0]
-        if field in _FIELDS:
+        if field in _FIELDS and isinstance(error, CallerFault | UpstreamFault):
             whole.body["error"]["param"] = _FIELDS[field]
         return whole
 

@@ -22,7 +22,7 @@ _ITEM = {
         }
     },
 }
-_REQUEST = {
+REQUEST = {
     **_OPEN,
     "description": "A request of OpenAI's Responses API. Fields that neither it nor this list knows go upstream as "
     "they came.",
@@ -77,6 +77,6 @@ def responses() -> APIRouter:
         "responses",
         "One agent step, as a response",
         "As a chat completion, in OpenAI's Responses dialect; what it builds on is kept here.",
-        _REQUEST,
+        REQUEST,
         _ANSWER,
     )

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
 
+from router.api import contract, tally
+from router.api.asgi import header_map, read_body
 from router.api.kept import Shelf
-from router.api.responses import RESPONSES
+from router.api.responses import RESPONSES, Responses
+from router.api.responses_contract import REQUEST
+from router.config import Config
 from router.errors import BadRequest
 from router.keys import Grant
+from router.settings import Settings
 from router.wire.responses import listing
+
+
+class Counted(BaseModel):
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+    input_tokens: int
+
 
 _ONE = f"{RESPONSES}/{{response_id}}"
 
 
-def routes(shelf: Shelf, authorised: Callable[..., Grant]) -> APIRouter:
+def routes(
+    shelf: Shelf,
+    dialect: Responses,
+    config: Callable[[], Config],
+    settings: Settings,
+    authorised: Callable[..., Grant],
+) -> APIRouter:
     router = APIRouter(
         tags=["responses"], responses={404: {"description": "Never stored, forgotten, or another key's"}}
     )
@@ -53,5 +71,18 @@ def routes(shelf: Shelf, authorised: Callable[..., Grant]) -> APIRouter:
         """Always refused: a response that runs is cancelled by closing its connection."""
         await shelf.get(grant.key_id, response_id)
         raise BadRequest("Only a background response can be cancelled, and there are none here.", param="response_id")
+
+    @router.post(
+        f"{RESPONSES}/input_tokens",
+        summary="Count a response's input tokens",
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": REQUEST}}}},
+        responses=contract.refusals(contract.ERROR, (400, 401, 403, 404, 408, 413)),
+    )
+    async def counted(request: Request, grant: Grant = Depends(authorised)) -> Counted:
+        """Takes the body of a request for a response; says how many tokens it and all that it follows have, by an
+        estimate. Sends nothing upstream."""
+        body = await read_body(request.receive, header_map(request.scope), settings.max_body_bytes)
+        read = await dialect.read(grant.key_id, body)
+        return Counted(input_tokens=tally.tokens(read.chat, config()))
 
     return router

@@ -215,6 +215,7 @@ async def test_what_cannot_be_asked_of_a_kept_response(yard: Yard) -> None:
 WRONG: list[tuple[dict[str, Any], int, str, str]] = [
     ({"input": 7}, 400, "input", "invalid_request"),
     ({"model": "nope"}, 404, "model", "model_not_found"),
+    ({"messages": []}, 400, "messages", "invalid_request"),
     ({"tools": [{"type": "mcp"}]}, 400, "tools[0].type", "invalid_request"),
     ({"turnout": {"accuracy": 7}}, 400, "turnout.accuracy", "invalid_hint"),
     ({"previous_response_id": "resp_1"}, 400, "previous_response_id", "previous_response_not_found"),
@@ -245,6 +246,20 @@ async def test_a_conversation_has_the_size_of_a_body(yard: Yard) -> None:
     assert (got.status, got.error["param"]) == (413, "previous_response_id")
     second = await made(proxy, input="x" * 600, previous_response_id=first["id"])
     assert (await ask(proxy, input="", previous_response_id=second["id"])).status == 413
+
+
+async def test_counting(yard: Yard) -> None:
+    """The tokens of a request and of all that it follows; nothing is sent, and what is wrong is named."""
+    proxy = await yard({"cheap": "good"})
+    first = await made(proxy, input="One. " * 200)
+    counts = []
+    for fields in ({}, {"previous_response_id": first["id"]}, {"input": 7}):
+        body = json.dumps({"model": "auto", "input": "Two.", **fields}).encode()
+        got = await proxy.fetch("POST", f"{PATH}/input_tokens", body)
+        counts.append(json.loads(got.body).get("input_tokens"))
+    assert counts[0] < 100 < counts[1] and counts[2] is None
+    assert (got.status, got.error["param"]) == (400, "input")
+    assert len(proxy.upstream.seen) == 1
 
 
 async def test_a_stream_that_breaks(yard: Yard) -> None:

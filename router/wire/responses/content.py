@@ -17,7 +17,8 @@ class Part(msgspec.Struct, frozen=True):
     type: str = ""
     text: str | None = None
     refusal: str | None = None
-    image_url: str | None = None
+    image_url: str | dict[str, msgspec.Raw] | None = None
+    """An object where a chat completion's part was sent; refused by its type."""
     file_id: str | None = None
     detail: str | None = None
 
@@ -75,7 +76,7 @@ def _read(parts: list[Part], param: str) -> Iterator[str | dict[str, Any]]:
 
 
 def _image(part: Part, where: str) -> dict[str, Any]:
-    if part.image_url is None:
+    if not isinstance(part.image_url, str):
         refuse(f"{where}.image_url", "is missing: send a URL or a data: URL; uploaded files are not kept here")
     url: dict[str, Any] = {"url": part.image_url}
     if part.detail is not None:

@@ -192,8 +192,8 @@ def chat(request: Request, history: Sequence[Item] = ()) -> bytes:
     `history`: the items of the responses that it follows. Raises BadRequest.
     """
     messages = items.messages(history, request.read, request.instructions)
-    if not messages:
-        refuse("input", "must hold at least one item")
+    if not 0 < len(messages) <= MAX_ITEMS:
+        refuse("input", f"must come to 1 to {MAX_ITEMS} messages, with all that it builds on, not {len(messages)}")
     fields: dict[str, Any] = {name: raw for name in PASSED if (raw := request.fields.get(name)) is not None}
     fields["messages"] = messages
     fields |= {name: value for name, value in _asked(request) if value is not None}

@@ -49,6 +49,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ([{"type": "input_text", "text": "x"}, {"type": "input_file", "file_id": "f"}], "[1].type", "files are not read"),
     ([{"type": "input_image", "file_id": "f"}], "[0].image_url", "uploaded files are not kept"),
     ([image("huge")], "[0].detail", "must be one of"),
+    ([{"type": "image_url", "image_url": {"url": "https://a/b.png"}}], "[0].type", "not 'image_url'"),
     ([{"type": "input_audio"}], "[0].type", "must be input_text"),
 ]
 

@@ -129,7 +129,7 @@ def test_what_tells_one_prompt_cache_from_another_tells_the_run() -> None:
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"input": None}, "input", "must be a string or a list"),
-    ({"input": []}, "input", "at least one"),
+    ({"input": []}, "input", "must come to 1 to"),
     ({"input": [{"role": "user", "content": ""}] * 10_001}, "input", "at most 10000"),
     ({"background": True}, "background", "as long as its request"),
     ({"conversation": "conv_1"}, "conversation", "previous_response_id"),
