@@ -83,6 +83,8 @@ async def test_names(yard: Yard, answer: Answer) -> None:
     assert (await proxy.chat(model="small")).status == 404
     listed = json.loads((await proxy.fetch("GET", "/v1/models")).body)["data"]
     assert [m["id"] for m in listed][-2:] == ["small", "large"] and listed[-1]["turnout"]["dimensions"] == 1
+    got = await proxy.fetch("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"})
+    assert json.loads(got.body)["last_id"] == "cheap"
 
 
 async def test_a_catalog_without(yard: Yard) -> None:

@@ -13,6 +13,7 @@ from router.config import Config
 from router.embedder import Embedder
 from router.errors import NotFound
 
+EMBEDDING = ["embedding"]
 CREATED = "1970-01-01T00:00:00Z"
 """Of every name: catalogs do not say when a model was made."""
 
@@ -24,11 +25,12 @@ def routes(config: Callable[[], Config]) -> APIRouter:
     def models(request: Request) -> dict[str, Any]:
         """`auto`, one `auto:<policy>` for each policy, and every model of the catalog.
 
-        In Anthropic's shape, and on one page, where `anthropic-version` is sent.
+        In Anthropic's shape, on one page and without embedding models, where `anthropic-version` is sent.
         """
         entries = listing(config())
         if VERSION not in request.headers:
             return {"object": "list", "data": entries}
+        entries = [e for e in entries if e["turnout"].get("modalities") != EMBEDDING]
         first, last = entries[0]["id"], entries[-1]["id"]
         return {"data": [_info(e) for e in entries], "has_more": False, "first_id": first, "last_id": last}
 
@@ -75,7 +77,7 @@ def _facts(model: Model) -> dict[str, Any]:
 
 def _vectors(embedder: Embedder) -> dict[str, Any]:
     return {
-        "modalities": ["embedding"],
+        "modalities": EMBEDDING,
         "context": embedder.context,
         "dimensions": embedder.dimensions,
         "license": (embedder.license.spdx or embedder.license.name) if embedder.license else None,

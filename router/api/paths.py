@@ -26,7 +26,8 @@ def nowhere(path: str, status: int) -> NotFound:
         tail = tail[3:]
     said = f"There is nothing at {path[:200]}."
     if tail in SERVED:
-        said += f" Did you mean /v1{tail}? Set a client's base_url to this server's address and /v1."
+        base = "alone, since these clients add /v1" if tail.startswith("/messages") else "and /v1"
+        said += f" Did you mean /v1{tail}? Set a client's base_url to this server's address {base}."
     elif bare in ("", "/v1"):
         said += " The API is described at /docs; clients take this server's address and /v1 as base_url."
     return NotFound(said, status=status, code="unknown_path")

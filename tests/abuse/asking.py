@@ -94,9 +94,7 @@ class Desk:
             Settings(policies=folder, **settings), upstream=self.upstream, observers={"test": self.outcomes.append}
         )
 
-    async def ask(
-        self, method: str, path: str, body: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = ()
-    ) -> Said:
+    async def ask(self, method: str, path: str, body: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = ()) -> Said:
         """One request, and its answer to the end."""
         scope = {
             "type": "http",
