@@ -52,7 +52,7 @@ REQUEST = {
         "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
     },
 }
-_ANSWER = {
+ANSWER = {
     **_OPEN,
     "description": "A response. Streamed, it comes as the events of OpenAI's Responses API.",
     "required": ["id", "object", "created_at", "status", "model", "output", "usage", "error", "incomplete_details"],
@@ -78,5 +78,5 @@ def responses() -> APIRouter:
         "One agent step, as a response",
         "As a chat completion, in OpenAI's Responses dialect; what it builds on is kept here.",
         REQUEST,
-        _ANSWER,
+        ANSWER,
     )

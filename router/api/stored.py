@@ -12,12 +12,28 @@ from router.api import contract, tally
 from router.api.asgi import header_map, read_body
 from router.api.kept import Shelf
 from router.api.responses import RESPONSES, Responses
-from router.api.responses_contract import REQUEST
+from router.api.responses_contract import ANSWER, REQUEST
 from router.config import Config
 from router.errors import BadRequest
 from router.keys import Grant
 from router.settings import Settings
 from router.wire.responses import listing
+
+
+class Deleted(BaseModel):
+    id: str
+    object: Literal["response"] = "response"
+    deleted: Literal[True] = True
+
+
+class Page(BaseModel):
+    """Items, each as OpenAI's Responses API has them."""
+
+    object: Literal["list"] = "list"
+    data: list[dict[str, Any]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class Counted(BaseModel):
@@ -35,11 +51,10 @@ def routes(
     settings: Settings,
     authorised: Callable[..., Grant],
 ) -> APIRouter:
-    router = APIRouter(
-        tags=["responses"], responses={404: {"description": "Never stored, forgotten, or another key's"}}
-    )
+    router = APIRouter(tags=["responses"], responses=contract.refusals(contract.ERROR, (400, 401, 403, 404)))
+    whole = {"description": "The response", "content": {"application/json": {"schema": ANSWER}}}
 
-    @router.get(_ONE, summary="A response that is kept", response_class=Response)
+    @router.get(_ONE, summary="A response that is kept", response_class=Response, responses={200: whole})
     async def one(response_id: str, stream: bool = False, grant: Grant = Depends(authorised)) -> Response:
         """The response as it was answered."""
         if stream:
@@ -48,10 +63,10 @@ def routes(
         return Response(bytes(kept.response), media_type="application/json")
 
     @router.delete(_ONE, summary="Forget a response")
-    async def forget(response_id: str, grant: Grant = Depends(authorised)) -> dict[str, Any]:
+    async def forget(response_id: str, grant: Grant = Depends(authorised)) -> Deleted:
         """Responses that follow it can no longer be followed either."""
         await shelf.drop(grant.key_id, response_id)
-        return {"id": response_id, "object": "response", "deleted": True}
+        return Deleted(id=response_id)
 
     @router.get(f"{_ONE}/input_items", summary="What a response was made from")
     async def input_items(
@@ -60,13 +75,13 @@ def routes(
         after: str | None = None,
         limit: Annotated[int, Query(description=f"1 to {listing.MOST}")] = listing.PAGE,
         grant: Grant = Depends(authorised),
-    ) -> dict[str, Any]:
+    ) -> Page:
         """The items of its input and of all that it follows, the newest first."""
         kept = await shelf.get(grant.key_id, response_id)
         earlier = await shelf.earlier(grant.key_id, kept)
-        return listing.page((*earlier, *kept.input), order, after, limit)
+        return Page(**listing.page((*earlier, *kept.input), order, after, limit))
 
-    @router.post(f"{_ONE}/cancel", summary="Cancel a response")
+    @router.post(f"{_ONE}/cancel", summary="Cancel a response", status_code=400)
     async def cancel(response_id: str, grant: Grant = Depends(authorised)) -> None:
         """Always refused: a response that runs is cancelled by closing its connection."""
         await shelf.get(grant.key_id, response_id)
@@ -76,7 +91,7 @@ def routes(
         f"{RESPONSES}/input_tokens",
         summary="Count a response's input tokens",
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": REQUEST}}}},
-        responses=contract.refusals(contract.ERROR, (400, 401, 403, 404, 408, 413)),
+        responses=contract.refusals(contract.ERROR, (408, 413)),
     )
     async def counted(request: Request, grant: Grant = Depends(authorised)) -> Counted:
         """Takes the body of a request for a response; says how many tokens it and all that it follows have, by an

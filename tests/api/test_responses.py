@@ -88,6 +88,25 @@ async def test_what_follows_is_told_what_came_before(yard: Yard) -> None:
     assert [outcome.run_id for outcome in proxy.outcomes] == [first["id"]] * 3
 
 
+async def test_what_was_thought_comes_back_within_the_turn(yard: Yard, answer: Callable[..., str]) -> None:
+    """To the model that thought it, beside the call that it led to; not once the user has spoken again."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "reasoning": "hm", "tool_calls": [call]}
+    choices = [{"index": 0, "message": message, "finish_reason": "tool_calls"}]
+    tools = [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
+    proxy = await yard({"cheap": answer(http(completion(choices=choices)))})
+    first = await made(proxy, tools=tools)
+    output = {"type": "function_call_output", "call_id": "c", "output": "1"}
+    second = await made(proxy, tools=tools, input=[output], previous_response_id=first["id"])
+    sent = proxy.sent()["messages"]
+    assert [m["role"] for m in sent] == ["user", "assistant", "tool"] and sent[1]["tool_calls"] == [call]
+    assert "hm" in (sent[1].get("reasoning"), sent[1].get("reasoning_content"))
+    await made(
+        proxy, tools=tools, input=[output, {"role": "user", "content": "So?"}], previous_response_id=second["id"]
+    )
+    assert "hm" not in json.dumps(proxy.sent())
+
+
 RUNS: list[tuple[dict[str, str], dict[str, Any], str | None]] = [
     ({}, {"prompt_cache_key": "key"}, "key"),
     ({"session-id": "mine"}, {"prompt_cache_key": "key"}, "mine"),

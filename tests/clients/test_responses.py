@@ -11,7 +11,7 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
-from tests.clients.running import KEY, Ledger, Running
+from tests.clients.running import KEY, ROOT, Ledger, Running, run_python
 from tests.clients.test_openai_sdk import PICTURE, options
 
 WEATHER: dict[str, Any] = {
@@ -156,3 +156,8 @@ def test_what_is_wrong_is_named(client: OpenAI) -> None:
     assert missing.value.code == "model_not_found"
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key=KEY + "x").responses.create(model="auto", input="Hello.")
+
+
+def test_the_example_runs(turnout_server: Running) -> None:
+    """examples/responses.py takes two steps and ends in an answer."""
+    assert run_python(ROOT / "examples" / "responses.py", turnout_server).startswith("2 steps: ")
