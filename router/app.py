@@ -38,6 +38,7 @@ from router.api.responses import Responses
 from router.api.route import Route, StepRoute
 from router.archive import Archive
 from router.attempts import Admission, FaultBudget, Tools
+from router.beliefs import Beliefs
 from router.chronicle import Chronicle
 from router.config import Config
 from router.embeddings import Embeddings
@@ -106,7 +107,7 @@ def create_app(
 
     learner = Learner(
         lambda: library.current.beliefs,
-        library.believe,
+        lambda beliefs: _believe(beliefs, library, metrics, chronicle),
         metrics.lessons_dropped.inc,
         lambda: failed("beliefs"),
         all_of_it=settings.learn == "on",
@@ -154,6 +155,14 @@ def _hot(parts: Parts) -> dict[str, Route]:
     hot: dict[str, Route] = {d.path: StepRoute(d, parts.pipeline, guard, settings) for d in dialects}
     vectors = Embeddings(config=parts.library.get, tools=parts.tools, feedback=parts.feedback)
     return {**hot, EMBEDDINGS: EmbeddingsRoute(vectors, guard, settings)}
+
+
+def _believe(beliefs: Beliefs, library: Library, metrics: Metrics, chronicle: Chronicle) -> None:
+    """Serves from what one more lesson came to, and tells where it shows that something has changed."""
+    for alarm in beliefs.changes(library.current.beliefs):
+        for tell in (metrics.changed, chronicle.changed):
+            tell(alarm.kind, alarm.model, alarm.step_class, alarm.direction)
+    library.believe(beliefs)
 
 
 def _keeper(settings: Settings, library: Library, learner: Learner, store: Store) -> Keeper | None:

@@ -43,6 +43,18 @@ class Chronicle:
             f"; {unsaid} more since its last line" if unsaid else "",
         )
 
+    def changed(self, kind: str, model: str, step_class: str, direction: str) -> None:
+        """What a model does at a class is no longer what was learned of it."""
+        what = {"success": "succeeds", "length": "answers", "cost": "costs"}[kind]
+        how = ("more", "less") if kind != "length" else ("longer", "shorter")
+        LOG.warning(
+            "drift: %s %s %s than it was believed to at %s; what was learned of that counts little from now on",
+            model,
+            what,
+            how[direction == "down"],
+            step_class,
+        )
+
     def breaker(self, key: str, pause: float | None) -> None:
         """`key` is left alone for `pause` seconds after faults in a row, or, where None, works again."""
         if pause is None:

@@ -118,6 +118,11 @@ class Metrics:
             "Answers by whether they stayed within the 0.9 quantile that was expected of them.",
             ("model", "step_class", "covered"),
         )
+        self.drift = counter(
+            "turnout_drift_alarms",
+            "Times that a model was found to have changed at a class.",
+            ("kind", "model", "step_class", "direction"),
+        )
         self.overhead = histogram(
             "turnout_decision_overhead_seconds", "From the last byte of the request to the first attempt.", (), OVERHEAD
         )
@@ -198,6 +203,10 @@ class Metrics:
             self.exhausted.labels(step_class).inc()
         for index, attempt in enumerate(outcome.attempts):
             self._attempt(outcome, attempt, index, step_class)
+
+    def changed(self, kind: str, model: str, step_class: str, direction: str) -> None:
+        """Counts an alarm: what a model does at a class is no longer what was believed of it."""
+        self.drift.labels(kind, model, self._class(step_class), direction).inc()
 
     def judged(self, judgement: Judgement) -> None:
         """Moves what a verdict moves."""

@@ -38,6 +38,8 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     """Requests that its deployment was serving for us."""
     room: int
     """Requests that it serves at full speed."""
+    expected_usd: float = 0.0
+    """What it was expected to cost."""
 
 
 class Heard(msgspec.Struct, frozen=True, array_like=True):
@@ -58,10 +60,10 @@ def heard(outcome: Outcome) -> Heard | None:
     for attempt in outcome.attempts:
         if not attempt.answered:
             continue
-        candidate = next(c for c in decision.options[attempt.arm] if c.deployment.name == attempt.deployment)
+        candidate = outcome.offer(attempt)
         room = candidate.deployment.concurrency
         bare = msgspec.structs.replace(attempt, checks=()) if attempt.checks else attempt
-        found.append(Report(bare, candidate.input_counted, round(candidate.load * room), room))
+        found.append(Report(bare, candidate.input_counted, round(candidate.load * room), room, candidate.cost))
     if not found:
         return None
     return Heard(decision.asked, outcome.facts.n if outcome.facts else 1, tuple(found))

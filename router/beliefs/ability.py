@@ -64,6 +64,20 @@ class Ability(msgspec.Struct, frozen=True, eq=False):
         messages[at] = _message(information[at], shift[at], structure(self.models)[1])
         return Ability(self.models, rows, information, shift, messages)
 
+    def widened(self, step_class: str, arms: Index, keep: float) -> Ability:
+        """As sure of `arms` at the class as after the share `keep` of what was seen there; means stay."""
+        at = self.rows.get(step_class)
+        if at is None:
+            return self
+        scale = np.ones(len(self.models))
+        scale[arms] = keep**0.5
+        information, shift, messages = self.precision.copy(), self.shift.copy(), self.to_common.copy()
+        seen = np.linalg.pinv(information[at], hermitian=True) @ shift[at]
+        information[at] *= scale[:, None] * scale
+        shift[at] = information[at] @ seen
+        messages[at] = _message(information[at], shift[at], structure(self.models)[1])
+        return Ability(self.models, self.rows, information, shift, messages)
+
     def carried(self, models: tuple[int, ...], places: Sequence[int | None]) -> Ability:
         """The same for another list of arms; `places`: of each new arm its index here, None where it has none.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from router.beliefs.latent import Array
+from router.beliefs.latent import Array, Index
 from router.beliefs.likelihood import Try
 
 WINDOW = 200
@@ -41,6 +41,12 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
             shift[arm] = min(MOST, max(-MOST, moved))
             surprise[arm] = known[arm] = seen[arm] = 0.0
         return Calibration(shift, surprise, known, seen)
+
+    def anew(self, arms: Index) -> Calibration:
+        """The windows of these arms begun again: what is in them was seen before a change."""
+        surprise, known, seen = (a.copy() for a in (self.surprise, self.information, self.seen))
+        surprise[arms] = known[arms] = seen[arms] = 0.0
+        return Calibration(self.shift, surprise, known, seen)
 
 
 def blank(arms: int) -> Calibration:

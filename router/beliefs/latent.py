@@ -38,9 +38,11 @@ def logistic(x: Array) -> Array:
     return out
 
 
+@lru_cache(maxsize=512)
 def spread(sigma: float, tau: float) -> Array:
-    """sigma * z + tau * u at every pair of nodes, shape (15, 7)."""
+    """sigma * z + tau * u at every pair of nodes, shape (15, 7), not to be written to."""
     out: Array = sigma * Z[:, None] + tau * U[None, :]
+    out.flags.writeable = False
     return out
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from router.beliefs.drift import Drift
 from router.beliefs.habit import MEMORY, NEW, SHRINK, Habit
 from router.beliefs.length import REASONING_SPREAD, Z90, Length, LogNormal, Visible, compose, hidden, hinted, length
 from router.beliefs.sample import Average, beyond
@@ -50,6 +51,8 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
     """Step class, or "" for all → mean of its arms' offsets."""
     drift: Average = Average()
     """Log of visible tokens over the policies' expectation, at all classes."""
+    changes: Drift = Drift()
+    """Whether answers are still as long as foretold."""
 
     def about(self, asked: Asked) -> Outlook:
         """What is believed of one step, for all arms."""
@@ -142,7 +145,7 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
             **self.cells.get(asked.step_class, NOTHING),
             arm: here.with_gap(gap).with_thought(thought, outlook.apart),
         }
-        return msgspec.structs.replace(
+        found = msgspec.structs.replace(
             self,
             shapes={**self.shapes, asked.step_class: learned},
             habits=habits,
@@ -150,6 +153,24 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
             common={**self.common, asked.step_class: _common(cells), "": _common(habits)},
             drift=self.drift.add(tokens - math.log(asked.q50), MEMORY),
         )
+        return found if cut else found._watched(model, asked.step_class, math.log(total / length.q50))
+
+    def _watched(self, model: str, step_class: str, log_ratio: float) -> Lengths:
+        """After an answer whose length came to this, by what was foretold of it."""
+        changes = self.changes.ratio((model, step_class), log_ratio)
+        found = msgspec.structs.replace(self, changes=changes)
+        return found if changes.alarms is self.changes.alarms else found.widened(model, step_class)
+
+    def widened(self, model: str, step_class: str) -> Lengths:
+        """For when a model's answers at a class are found to have changed: the next ones count for much.
+
+        Where nobody else answers the class, it is the class that has changed.
+        """
+        cells = self.cells.get(step_class, NOTHING)
+        mine = {arm: habit.capped(WIDENED) for arm, habit in cells.items() if self.models.get(arm, arm) == model}
+        if len(mine) == len(cells):
+            return self.recent(step_class)
+        return msgspec.structs.replace(self, cells={**self.cells, step_class: {**cells, **mine}})
 
     def recent(self, step_class: str, keep: int = 32) -> Lengths:
         """What is known of a class reduced to its last answers: for when it is found to have changed."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -144,13 +143,8 @@ def _given_z(
 
 def _chance(logit: float, sigma: float, tau: float) -> Array:
     """P(right | z, u), (15, 7)."""
-    out: Array = 1.0 / (1.0 + np.exp(-min(LIMIT, max(-LIMIT, logit)) - _noise(sigma, tau)))
+    out: Array = 1.0 / (1.0 + np.exp(-min(LIMIT, max(-LIMIT, logit)) - spread(sigma, tau)))
     return out
-
-
-@lru_cache(maxsize=512)
-def _noise(sigma: float, tau: float) -> Array:
-    return spread(sigma, tau)
 
 
 def _terms(one: Try, p: Array) -> tuple[Array, Array, Array]:

@@ -79,6 +79,7 @@ def carried(kept: Beliefs, catalog: Catalog) -> Beliefs:
         _speed(kept.speed, new.speed),
         Counts({name: c for name, c in kept.tokens.corrections.items() if name in catalog.models}),
         kept.checks,
+        kept.costs.carried(frozenset(catalog.models)),
     )
 
 
@@ -100,6 +101,7 @@ def _success(kept: Successes, new: Successes) -> Successes:
             spreads.told, spreads.fresh, {(c, now[a]): n for (c, a), n in spreads.firsts.items() if a in now}
         ),
         seen=kept.seen,
+        drift=kept.drift.carried(frozenset(new.models)),
     )
 
 
@@ -112,6 +114,7 @@ def _length(kept: Lengths, new: Lengths) -> Lengths:
         cells={c: {arm: h for arm, h in cells.items() if arm in known} for c, cells in kept.cells.items()},
         common=kept.common,
         drift=kept.drift,
+        changes=kept.changes.carried(frozenset(new.models.values())),
     )
 
 

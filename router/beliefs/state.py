@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import msgspec
 
 from router.beliefs import lengths, speed, success
+from router.beliefs.drift import Alarm, Drift, news
 from router.beliefs.lengths import Asked, Lengths
 from router.beliefs.rates import CheckRates
 from router.beliefs.speed import Speeds, Timing
@@ -27,6 +31,8 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
     speed: Speeds
     tokens: Counts
     checks: CheckRates = CheckRates()
+    costs: Drift = Drift()
+    """Whether attempts still cost what is expected of them."""
 
     @classmethod
     def prior(cls, catalog: Catalog) -> Beliefs:
@@ -53,7 +59,22 @@ class Beliefs(msgspec.Struct, frozen=True, eq=False):
         found = self.counted(said)
         for report in said.reports:
             found = found.answered(report.attempt, said.asked, n=said.n, busy=report.busy, room=report.room)
+            if report.expected_usd > 0 and report.attempt.cost_usd > 0 and report.attempt.finish_reason != "length":
+                ratio = math.log(report.attempt.cost_usd / report.expected_usd)
+                found = found._paid(report.attempt.model, said.asked.step_class, ratio)
         return found
+
+    def _paid(self, model: str, step_class: str, log_ratio: float) -> Beliefs:
+        """After an attempt that cost so much more than was expected. What it cost follows from its length."""
+        costs = self.costs.ratio((model, step_class), log_ratio)
+        length = self.length if costs.alarms is self.costs.alarms else self.length.widened(model, step_class)
+        return msgspec.structs.replace(self, version=self.version + 1, costs=costs, length=length)
+
+    def changes(self, before: Beliefs) -> Iterator[Alarm]:
+        """What was found to have changed since `before`."""
+        yield from news("success", before.success.drift, self.success.drift)
+        yield from news("length", before.length.changes, self.length.changes)
+        yield from news("cost", before.costs, self.costs)
 
     def counted(self, said: Heard) -> Beliefs:
         """The beliefs after one step, by what its attempts report of their input tokens alone."""

@@ -12,10 +12,11 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from router.beliefs import ability, calibration, linear, text
+from router.beliefs import ability, calibration, linear, places, text
 from router.beliefs.ability import Ability, solved
 from router.beliefs.calibration import Calibration
 from router.beliefs.correlation import Correlation, Spread
+from router.beliefs.drift import Chance, Drift
 from router.beliefs.latent import Array, Index, moments, spread
 from router.beliefs.likelihood import Slope, Try, slope, telling, tried
 from router.beliefs.linear import Linear
@@ -28,6 +29,8 @@ FACTS = {"all": 0.35, "arm": 0.2, "class": 0.2, "both": 0.1}
 WORDS = {"all": 0.5, "model": 0.6}
 """The same of hashed words, whose values have a norm of 1."""
 MOST_FACTS = 32
+KEPT = 0.05
+"""Share of what was seen of a model at a class that counts on after it was found to have changed there."""
 SIGMA, TAU = 1.5, 1.0
 """Spreads that abilities are learned under, unless a caller says otherwise: those of the shipped policies."""
 
@@ -61,6 +64,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
     memory: Memory = Memory()
     seen: Mapping[str, float] = {}
     """Step class → when it was last learned of, Unix time."""
+    drift: Drift = Drift()
 
     def of(self, arm: str, step_class: str, sigma: float, tau: float) -> Success:
         """The posterior of `arm` at `step_class`, facts aside; a KeyError for an arm that the catalog lacks."""
@@ -72,7 +76,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
 
     def shifts(self, step_class: str, x: Sequence[float], sketch: bytes = b"") -> Array:
         """What the facts `x` and the words in `sketch` of one step add to the logits, for each of `arms`."""
-        keys = _keys(self.arms, self.models, step_class)
+        keys = places.keys(self.arms, self.models, step_class)
         out = np.zeros(len(self.arms))
         if len(x) and self.facts.rows:
             values = np.array(x)
@@ -110,10 +114,10 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
 
     def _tries(self, said: Evidence) -> tuple[Try, ...]:
         """Trials as tries by index of arm and model."""
-        places, kinds = _places(self.arms), _numbers(self.models)
+        index, kinds = places.places(self.arms), places.numbers(self.models)
         found = []
         for trial in said.trials:
-            at = places.get(trial.arm)
+            at = index.get(trial.arm)
             if at is not None and (one := tried(trial, at, kinds[at])) is not None:
                 found.append(one)
         return tuple(found)
@@ -121,7 +125,8 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
     def _learned(self, said: Evidence, now: tuple[Try, ...], before: tuple[Try, ...]) -> Successes:
         arms = np.array(sorted({t.arm for t in (*now, *before)}), dtype=np.intp)
         spreads = self.spread(said.step_class)
-        every = self._logits(said.step_class, spreads) + self.shifts(said.step_class, said.x, said.text)
+        levels = self._logits(said.step_class, spreads)
+        every = levels + self.shifts(said.step_class, said.x, said.text)
         logits = every[arms]
         found = _slope(now, arms, logits, spreads)
         if before:
@@ -130,9 +135,10 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         keep = self.memory.keep(seconds) if not before else 1.0
         weight = said.weight
         moved = self._moved(said, arms, weight * found.gradient, weight * _positive(found.precision), keep, spreads)
+        chance = moments(every[(now or before)[0].arm] + spread(spreads.sigma, spreads.tau))
+        moved = self._watched(moved, said.step_class, now, before, levels, chance)
         return msgspec.structs.replace(
             moved,
-            calibration=self._calibrated(now, before, every, spreads),
             correlation=self._correlated(said, now, before, every, spreads, keep),
             seen={**self.seen, said.step_class: max(said.at, self.seen.get(said.step_class, said.at))},
         )
@@ -145,7 +151,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         unit = _published(self.scores, self.arms, said.step_class, spreads.sigma, spreads.tau)[1][arms]
         units = unit[:, None] * unit
         own = self.ability.of(said.step_class)[1][arms[:, None], arms] * units
-        keys = _keys(self.arms, self.models, said.step_class)
+        keys = places.keys(self.arms, self.models, said.step_class)
         facts, words = self.facts, self.words
         fact_keys, word_keys = tuple([keys.facts[a] for a in arms]), tuple([keys.words[a] for a in arms])
         values, others = np.array(said.x), np.zeros_like(own)
@@ -165,14 +171,39 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         able = self.ability.add(said.step_class, arms, unit * alone[:, 0], alone[:, 1:] * units, keep)
         return msgspec.structs.replace(self, ability=able, facts=facts, words=words)
 
-    def _calibrated(self, now: tuple[Try, ...], before: tuple[Try, ...], every: Array, spreads: Spread) -> Calibration:
+    def _watched(
+        self,
+        moved: Successes,
+        step_class: str,
+        now: tuple[Try, ...],
+        before: tuple[Try, ...],
+        levels: Array,
+        chance: tuple[float, float],
+    ) -> Successes:
+        """`moved` after the first attempt was held against the `chance` it had, and its slope by the logit.
+
+        Where a model is found to have changed, as unsure of it at the class as after few outcomes.
+        """
+        calibration = self._calibrated(now, before, *chance)
+        moved = msgspec.structs.replace(moved, calibration=calibration)
+        if not now or (before and before[0].arm != now[0].arm):
+            return moved
+        first, old = now[0], before[0] if before else None
+        arms = places.siblings(self.models)[first.arm]
+        level = sum([float(levels[a]) for a in arms]) / len(arms)
+        drift = self.drift.success((self.models[first.arm], step_class), Chance(*chance, level), first, old)
+        if drift.alarms is self.drift.alarms:
+            return msgspec.structs.replace(moved, drift=drift)
+        able = moved.ability.widened(step_class, arms, KEPT)
+        return msgspec.structs.replace(moved, drift=drift, ability=able, calibration=calibration.anew(arms))
+
+    def _calibrated(self, now: tuple[Try, ...], before: tuple[Try, ...], p: float, rise: float) -> Calibration:
         """By first attempts alone: of later ones the chance before them is another.
 
         Verdicts and signs alike, as what they are worth: a caller that only ever tells of wrong answers would else
         pull down what it is asked about.
         """
         first = (now or before)[0].arm
-        p, rise = moments(every[first] + spread(spreads.sigma, spreads.tau))
         slopes, weights = 0.0, 0.0
         for sign, tries in ((1.0, now), (-1.0, before)):
             if tries and tries[0].arm == first:
@@ -210,7 +241,7 @@ def prior(catalog: Catalog, *, words: bool = False, memory: Memory | None = None
         scores=scores(catalog),
         arms=arms,
         models=models,
-        ability=ability.blank(_numbers(models)),
+        ability=ability.blank(places.numbers(models)),
         facts=linear.blank(MOST_FACTS, FACTS),
         words=None,
         calibration=calibration.blank(len(arms)),
@@ -239,31 +270,6 @@ def _published(found: Scores, arms: tuple[str, ...], step_class: str, sigma: flo
     """Means and standard deviations of all arms by their scores."""
     each = [found.of(arm, step_class, sigma, tau) for arm in arms]
     return np.array([s.mu for s in each]), np.array([s.sd for s in each])
-
-
-class _Keys(msgspec.Struct, frozen=True):
-    """Rows of weights that each arm uses at a class."""
-
-    facts: tuple[tuple[tuple[str, str], ...], ...]
-    words: tuple[tuple[tuple[str, str], ...], ...]
-
-
-@lru_cache(maxsize=256)
-def _keys(arms: tuple[str, ...], models: tuple[str, ...], step_class: str) -> _Keys:
-    facts = tuple((("all", ""), ("arm", arm), ("class", step_class), ("both", f"{arm} {step_class}")) for arm in arms)
-    return _Keys(facts, tuple((("all", ""), ("model", model)) for model in models))
-
-
-@lru_cache(maxsize=64)
-def _places(arms: tuple[str, ...]) -> Mapping[str, int]:
-    return {arm: i for i, arm in enumerate(arms)}
-
-
-@lru_cache(maxsize=64)
-def _numbers(models: tuple[str, ...]) -> tuple[int, ...]:
-    """Index of each arm's model."""
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(models))}
-    return tuple(numbers[name] for name in models)
 
 
 def _slope(tries: tuple[Try, ...], arms: Index, logits: Array, spreads: Spread) -> Slope:

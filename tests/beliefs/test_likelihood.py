@@ -59,6 +59,17 @@ def test_less() -> None:
     assert rest.gradient == pytest.approx(both.gradient - first.gradient)
 
 
+@pytest.mark.parametrize("arm", [0, 1])
+def test_one_attempt_of_a_step_of_two_arms(arm: int) -> None:
+    """It says nothing of the other, and as much of its own as where it is alone."""
+    mu = np.array([0.5, -0.7])
+    among, alone = at([told(arm, arm, WRONG)], mu), at([told(0, 0, WRONG)], mu[[arm]])
+    assert among.value == pytest.approx(alone.value)
+    assert among.gradient[arm] == pytest.approx(alone.gradient[0]) and among.gradient[1 - arm] == 0.0
+    assert among.precision[arm, arm] == pytest.approx(alone.precision[0, 0])
+    assert not among.precision[1 - arm].any() and not among.precision[:, 1 - arm].any()
+
+
 def test_certainty_is_no_accident() -> None:
     """Many failures of an arm that hardly ever fails neither overflow nor vanish."""
     found = slope([told(0, 0, WRONG)] * 16, np.array([60.0]), 5.0, 5.0, 5.0)

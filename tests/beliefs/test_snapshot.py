@@ -157,8 +157,10 @@ def test_every_learned_part_is_carried() -> None:
     def fields(of: Any) -> set[str]:
         return set(of.__struct_fields__)
 
-    assert fields(Beliefs) == {"version", "success", "length", "speed", "tokens", "checks"}
+    assert fields(Beliefs) == {"version", "success", "length", "speed", "tokens", "checks", "costs"}
     assert fields(TAUGHT.success) - {"scores", "arms", "models", "memory"} == {
-        *("ability", "facts", "words", "calibration", "correlation", "seen")
+        *("ability", "facts", "words", "calibration", "correlation", "seen", "drift")
     }
-    assert fields(TAUGHT.length) - {"reasoning", "models"} == {"shapes", "habits", "cells", "common", "drift"}
+    assert fields(TAUGHT.length) - {"reasoning", "models"} == {
+        *("shapes", "habits", "cells", "common", "drift", "changes")
+    }

@@ -132,7 +132,7 @@ def test_words_are_learned() -> None:
 
 def test_forgetting() -> None:
     """What a model could do long ago counts less than what it does now, by outcomes and by time."""
-    steps = [(1.0, 0.0)] * 150 + [(0.0, 1e6)] * 30
+    steps = [(1.0, 0.0)] * 70 + [(0.0, 1e6)] * 30  # too few for drift to be told
     found = {}
     for name, memory in (("all", Memory(1e9, 1e12)), ("few", Memory(40.0, 1e12)), ("time", Memory(1e9, 1e6))):
         known = prior(CATALOG, memory=memory)
