@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from tests.answers import (
     ANSWERS,
     BOMB_BYTES,
+    DONE,
     ERROR,
     HTML,
     LARGE_BYTES,
@@ -103,6 +104,15 @@ async def _bad_chunk(exchange: Exchange) -> None:
     await _hang(exchange)
 
 
+async def _bad_chunk_mid(exchange: Exchange) -> None:
+    await exchange.send(*chunked(ROLE, WORDS[0], end=False), b"3\r\n" + WORDS[0] + b"\r\n")
+    await _hang(exchange)
+
+
+async def _error_mid(exchange: Exchange) -> None:
+    await exchange.send(*chunked(ROLE, WORDS[0], b"data: " + ERROR + b"\n\n", DONE))
+
+
 async def _silent_mid(exchange: Exchange) -> None:
     await exchange.send(*chunked(ROLE, WORDS[0], end=False))
     await _hang(exchange)
@@ -165,6 +175,8 @@ ACTS: dict[str, Callable[[Exchange], Awaitable[None]]] = {
     "close-mid": _close_mid,
     "truncated": _truncated,
     "bad-chunk": _bad_chunk,
+    "bad-chunk-mid": _bad_chunk_mid,
+    "error-mid": _error_mid,
     "silent-mid": _silent_mid,
     "silent-body": _silent_body,
     "dripped": _dripped,

@@ -8,46 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from tests import answers
+from tests.chaos.table import FAULTS, IDLE_S, Fault
 from tests.faulty import Faulty, closed_url
 from tests.proxy.yard import CHEAP_THEN_DEAR, HELLO, Got, Proxy, Yard, good
 
-# behaviour → fault and status noted for a whole answer, and for a stream; None where it is no fault there
-FAULTS: list[tuple[str, tuple[str, int | None] | None, tuple[str, int | None] | None]] = [
-    ("rate-limited", ("rate_limited", 429), ("rate_limited", 429)),
-    ("unauthorized", ("auth", 401), ("auth", 401)),
-    ("html-500", ("status", 500), ("status", 500)),
-    ("html-502", ("status", 502), ("status", 502)),
-    ("html-200", ("invalid_body", None), ("content_type", None)),
-    ("invalid-json", ("invalid_body", None), ("content_type", None)),
-    ("error-200", ("error_object", None), ("content_type", None)),
-    ("redirect", ("redirect", 307), ("redirect", 307)),
-    ("wrong-type", ("invalid_body", None), ("content_type", None)),
-    ("empty-body", ("invalid_body", None), ("content_type", None)),
-    ("empty-choices", ("empty", None), ("content_type", None)),
-    ("gzip-cut", ("truncated", None), ("content_type", None)),
-    ("gzip-lie", ("invalid_body", None), ("content_type", None)),
-    ("brotli", ("invalid_body", None), ("content_type", None)),
-    ("not-http", ("invalid_body", None), ("invalid_body", None)),
-    ("long-header", ("invalid_body", None), ("invalid_body", None)),
-    ("truncated", ("truncated", None), ("content_type", None)),
-    ("reset", ("reset", None), ("reset", None)),
-    ("hang-up", ("reset", None), ("reset", None)),
-    ("hang", ("timeout", None), ("timeout", None)),
-    ("silent-body", ("timeout", None), ("content_type", None)),
-    ("dripped", ("timeout", None), ("timeout", None)),
-    ("bad-chunk", ("invalid_body", None), ("invalid_body", None)),
-    ("large", ("too_large", None), ("content_type", None)),
-    ("large-chunked", ("too_large", None), ("truncated", None)),
-    ("gzip-bomb", ("too_large", None), ("content_type", None)),
-    ("good-stream", ("invalid_body", None), None),
-    ("good", None, ("content_type", None)),
-    ("error-stream", ("invalid_body", None), ("error_object", None)),
-]
 CASES = [
-    pytest.param(does, expected, stream, id=f"{does}-{'stream' if stream else 'whole'}")
-    for does, whole, streamed in FAULTS
-    for stream, expected in ((False, whole), (True, streamed))
-    if expected is not None
+    pytest.param(fault, stream, id=f"{fault.does}-{'stream' if stream else 'whole'}")
+    for fault in FAULTS
+    for stream in (False, True)
+    if fault.expected(stream) is not None
 ]
 SECRETS = (b"127.0.0.1", b"sk-secret", b"engine", b"gateway", b"SSH", b"Traceback", b"good", b"elsewhere")
 
@@ -58,13 +27,16 @@ def silent(got: Got) -> None:
     assert not [secret for secret in SECRETS if secret in whole]
 
 
-@pytest.mark.parametrize(("does", "expected", "stream"), CASES)
-async def test_a_fault_is_mended_by_the_next_best(
-    yard: Yard, does: str, expected: tuple[str, int | None], stream: bool
-) -> None:
+@pytest.mark.parametrize("client", ["native", "aiohttp"])
+@pytest.mark.parametrize(("fault", "stream"), CASES)
+async def test_a_fault_is_mended_by_the_next_best(yard: Yard, fault: Fault, stream: bool, client: str) -> None:
     """First by another deployment of the arm, then by another arm; the caller sees a good answer and who gave it."""
+    does, expected = fault.does, fault.expected(stream)
     proxy = await yard(
-        {"cheap": [does, does], "dear": good(stream=stream)}, idle_timeout=0.4, max_answer_bytes=1_000_000
+        {"cheap": [does, does], "dear": good(stream=stream)},
+        client=client,
+        idle_timeout=IDLE_S,
+        max_answer_bytes=1_000_000,
     )
     got = await proxy.chat(stream=stream, turnout={"deadline": 1.4})
     assert got.status == 200
@@ -85,28 +57,23 @@ async def test_a_fault_is_mended_by_the_next_best(
     assert proxy.asked == [does, does, good(stream=stream)]
 
 
-@pytest.mark.parametrize(("does", "expected", "stream"), CASES)
-async def test_a_fault_everywhere_is_told(
-    yard: Yard, does: str, expected: tuple[str, int | None], stream: bool
-) -> None:
+@pytest.mark.parametrize(("fault", "stream"), CASES)
+async def test_a_fault_everywhere_is_told(yard: Yard, fault: Fault, stream: bool) -> None:
     """An error in OpenAI's shape and with our own words; nothing of the upstream's is in it."""
     proxy = await yard(
-        {"cheap": [{"model": does, "api_key_env": "KEY"}]},
-        idle_timeout=0.4,
+        {"cheap": [{"model": fault.does, "api_key_env": "KEY"}]},
+        idle_timeout=IDLE_S,
         max_answer_bytes=1_000_000,
         environment={"KEY": "sk-secret"},
     )
     got = await proxy.chat(stream=stream, turnout={"deadline": 0.8})
     error = got.error
     silent(got)
-    limited = does == "rate-limited"
-    late = does == "dripped" or (does == "hang" and not stream)  # only the deadline ends these
-    assert got.status == (429 if limited else 504 if late else 502)
-    assert error["code"] == ("rate_limit_exceeded" if limited else "deadline_exceeded" if late else "upstream_error")
+    assert (got.status, error["code"]) == fault.told(stream)
     assert got.headers["x-turnout-attempts"] == "1" and got.headers["x-turnout-cost-usd"] == "0.00000000"
     outcome = await proxy.settled()
     assert (outcome.status, outcome.result, outcome.error) == (got.status, "error", error["code"])
-    assert [(a.fault, a.status) for a in outcome.attempts] == [expected] and not outcome.committed
+    assert [(a.fault, a.status) for a in outcome.attempts] == [fault.expected(stream)] and not outcome.committed
 
 
 @pytest.mark.parametrize("stream", [False, True])
