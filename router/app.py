@@ -7,13 +7,14 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
 
 from router import __version__, loader
 from router import journal as journals
-from router import keeper as keepers
+from router import state as states
 from router.api import (
     completions,
     contract,
@@ -36,7 +37,6 @@ from router.api.kept import Shelf
 from router.api.messages import Messages
 from router.api.responses import Responses
 from router.api.route import Route, StepRoute
-from router.archive import Archive
 from router.attempts import Admission, FaultBudget, Tools
 from router.beliefs import Beliefs
 from router.chronicle import Chronicle
@@ -45,9 +45,7 @@ from router.embeddings import Embeddings
 from router.feedback import Feedback
 from router.health import Health
 from router.journal import Journal
-from router.keeper import Keeper
 from router.keys import Grant, Ring
-from router.learner import Learner
 from router.library import Library
 from router.limits import Guard, Quota
 from router.lots import Lots
@@ -55,8 +53,8 @@ from router.metrics import Metrics
 from router.outcome import Outcome
 from router.pipeline import Pipeline
 from router.settings import Settings
+from router.state import State
 from router.store.base import Store
-from router.store.memory import MemoryStore
 from router.upstream.base import Upstream
 from router.verdicts import Judgement
 
@@ -98,20 +96,12 @@ def create_app(
     health = Health(clock, turned=chronicle.breaker)
     library = Library(settings, loaded=lambda config: _loaded(config, metrics), refused=metrics.config_errors.inc)
     upstream = upstream or loader.upstreams(library.current.deployments(), settings)
-    store = store or MemoryStore(
-        ttl=settings.step_ttl, kept_bytes=settings.response_bytes, kept_ttl=settings.response_ttl
-    )
+    believe = partial(_believe, library=library, metrics=metrics, chronicle=chronicle)
+    state = states.opened(settings, library, metrics, believe, store)
 
     def failed(consumer: str) -> None:
         metrics.observer_errors.labels(consumer).inc()
 
-    learner = Learner(
-        lambda: library.current.beliefs,
-        lambda beliefs: _believe(beliefs, library, metrics, chronicle),
-        metrics.lessons_dropped.inc,
-        lambda: failed("beliefs"),
-        all_of_it=settings.learn == "on",
-    )
     journal = journals.opened(
         settings,
         written=metrics.journal_records.inc,
@@ -119,7 +109,7 @@ def create_app(
         degraded=metrics.journal_degraded.set,
     )
     told: dict[str, Callable[[Outcome], None]] = {
-        "beliefs": learner.outcome,
+        **({"beliefs": state.learner.outcome} if state.learner else {}),
         "metrics": metrics.observe,
         "chronicle": chronicle.observe,
         "purse": guard.purse.observe,
@@ -132,18 +122,18 @@ def create_app(
         **(listeners or {}),
     }
     feedback = Feedback(
-        store,
+        state.store,
         failed,
         observers=told,
         listeners=judged,
-        learners={"beliefs": learner.change} if settings.learn == "on" else {},
+        learners={"beliefs": state.learner.change} if state.learner and settings.learn == "on" else {},
     )
-    keeper = _keeper(settings, library, learner, store)
+    state.tell(feedback.tell)
     admission = Admission(clock, lambda key, event: metrics.queued.labels(key, event).inc())
     tools = Tools(upstream, health, admission, FaultBudget(clock, metrics.retries_denied.inc), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)
-    pipeline = Pipeline(config=library.get, store=store, tools=tools, feedback=feedback, lots=lots)
-    parts = Parts(settings, metrics, library, tools, store, learner, keeper, journal, feedback, pipeline, guard)
+    pipeline = Pipeline(config=library.get, store=state.store, tools=tools, feedback=feedback, lots=lots)
+    parts = Parts(settings, metrics, library, tools, state, journal, feedback, pipeline, guard)
     life = Life(parts)
     return Turnout(_hot(parts), Door(_rest(parts, life), guard.ring, settings.admin_port), life, guard.ring)
 
@@ -151,7 +141,7 @@ def create_app(
 def _hot(parts: Parts) -> dict[str, Route]:
     """What stands before FastAPI, by path."""
     settings, guard = parts.settings, parts.guard
-    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Completions(), Responses(Shelf(parts.store), settings))
+    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Completions(), Responses(Shelf(parts.state.store), settings))
     hot: dict[str, Route] = {d.path: StepRoute(d, parts.pipeline, guard, settings) for d in dialects}
     vectors = Embeddings(config=parts.library.get, tools=parts.tools, feedback=parts.feedback)
     return {**hot, EMBEDDINGS: EmbeddingsRoute(vectors, guard, settings)}
@@ -163,22 +153,6 @@ def _believe(beliefs: Beliefs, library: Library, metrics: Metrics, chronicle: Ch
         for tell in (metrics.changed, chronicle.changed):
             tell(alarm.kind, alarm.model, alarm.step_class, alarm.direction)
     library.believe(beliefs)
-
-
-def _keeper(settings: Settings, library: Library, learner: Learner, store: Store) -> Keeper | None:
-    """Begins with what was learned before; None where there is no folder to keep it in."""
-    if settings.beliefs_dir is None:
-        return None
-    archive = Archive(settings.beliefs_dir)
-    found = keepers.restored(archive, library.current.catalog)
-    if found is not None:
-        library.believe(found.beliefs)
-    if isinstance(store, MemoryStore) and settings.journal_dir is not None and settings.journal != "off":
-        since = found.at if found is not None else 0.0
-        keepers.recover(settings.journal_dir, store, learner, since=since, success=settings.learn == "on")
-    return Keeper(
-        archive, lambda: library.current.beliefs, learner, saved=found.beliefs.version if found is not None else 0
-    )
 
 
 def _loaded(config: Config, metrics: Metrics) -> None:
@@ -198,9 +172,7 @@ class Parts(NamedTuple):
     metrics: Metrics
     library: Library
     tools: Tools
-    store: Store
-    learner: Learner
-    keeper: Keeper | None
+    state: State
     journal: Journal | None
     feedback: Feedback
     pipeline: Pipeline
@@ -211,6 +183,7 @@ def _exposition(parts: Parts) -> bytes:
     """The metrics, with the gauges that only a scrape needs brought up to date first."""
     codes = {"closed": 0, "half_open": 1, "open": 2}
     metrics, tools = parts.metrics, parts.tools
+    parts.state.measure(metrics)
     metrics.beliefs_version.set(parts.library.current.beliefs.version)
     for name, d in parts.library.current.catalog.places:
         key = f"{name}:{d.name}"
@@ -231,8 +204,8 @@ class Life:
     @contextlib.asynccontextmanager
     async def __call__(self, _: FastAPI) -> AsyncIterator[None]:
         parts = self._parts
-        work = [parts.library.watch(), parts.learner.work(), *([parts.keeper.work()] if parts.keeper else [])]
-        work.append(parts.guard.watch(parts.settings.reload_interval))
+        await parts.state.begin()
+        work = [parts.library.watch(), parts.guard.watch(parts.settings.reload_interval), *parts.state.work()]
         beside = [asyncio.create_task(each) for each in work]
         if parts.journal is not None:
             parts.journal.start()
@@ -244,10 +217,8 @@ class Life:
             self.started = False
             for task in beside:
                 task.cancel()
-            if parts.keeper is not None:
-                await parts.keeper.save()
             await parts.tools.upstream.close()
-            await parts.store.close()
+            await parts.state.end()
             await asyncio.to_thread(parts.guard.purse.save)
             if parts.journal is not None:
                 await asyncio.to_thread(parts.journal.close)  # last: whatever ended before it is written
@@ -277,12 +248,12 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     private.include_router(embeddings.routes())
     private.include_router(messages.routes(library.get, settings))
     private.include_router(responses_contract.responses())
-    shelf = Shelf(parts.store)
+    shelf = Shelf(parts.state.store)
     private.include_router(stored.routes(shelf, Responses(shelf, settings), library.get, settings, authorised))
     private.include_router(models.routes(library.get))
     private.include_router(explain.routes(pipeline, parts.guard.admission, settings, authorised))
     quota = Quota(pipeline.clock)
-    private.include_router(outcomes.routes(parts.store, parts.feedback, quota, settings, authorised))
+    private.include_router(outcomes.routes(parts.state.store, parts.feedback, quota, settings, authorised))
     private.include_router(service.metrics(lambda: _exposition(parts)))
     app.include_router(private)
     failures.answer_in_shape(app)

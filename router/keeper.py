@@ -44,37 +44,36 @@ def restored(archive: Archive, catalog: Catalog) -> Snapshot | None:
 
 
 class Keeper:
-    """Saves what `current` gives. Its `position` is that of the shared log, where there is one."""
+    """Saves what `current` gives: beliefs, and the position in the shared log that they have reached, if any."""
 
     def __init__(
         self,
         archive: Archive,
-        current: Callable[[], Beliefs],
-        learner: Learner,
-        *,
+        current: Callable[[], tuple[Beliefs, str]],
+        learner: Learner | None,
         saved: int,
-        position: Callable[[], str] = str,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`saved`: the version that is on the disk already."""
+        """`learner`: whose waiting lessons go in too. `saved`: the version that is on the disk already."""
         self._archive, self._current, self._learner = archive, current, learner
-        self._saved, self._position, self._now = saved, position, now
+        self._saved, self._now = saved, now
         self._failing = False
 
     async def work(self) -> None:
         """Saves for ever."""
         while True:
             await asyncio.sleep(SAVE_S)
-            if self._learner.waiting <= FEW:
+            if self._learner is None or self._learner.waiting <= FEW:
                 await self.save()
 
     async def save(self) -> None:
         """Folds in what waits, and writes a snapshot where there is anything new; a full disk is told of once."""
-        self._learner.catch_up()
-        beliefs = self._current()
+        if self._learner is not None:
+            self._learner.catch_up()
+        beliefs, position = self._current()
         if beliefs.version == self._saved:
             return
-        data = encode(Snapshot(beliefs, self._now(), self._position()))
+        data = encode(Snapshot(beliefs, self._now(), position))
         try:
             await asyncio.to_thread(self._archive.save, data)
         except OSError as error:

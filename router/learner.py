@@ -57,7 +57,7 @@ class Learner:
         """What is known of a step's success. Somebody's verdict is learned at once, and all that came before it."""
         if change.judgements:
             self.catch_up()
-            self._fold(change)
+            self.fold(change)
         else:
             self._queue(change)
 
@@ -69,7 +69,7 @@ class Learner:
     def catch_up(self) -> None:
         """Folds in all that waits."""
         while self._waiting:
-            self._fold(self._waiting.popleft())
+            self.fold(self._waiting.popleft())
 
     async def work(self) -> None:
         """Folds for ever."""
@@ -77,7 +77,7 @@ class Learner:
             await self._wake.wait()
             began = time.perf_counter()
             if self._waiting:
-                self._fold(self._waiting.popleft())
+                self.fold(self._waiting.popleft())
             if not self._waiting:
                 self._wake.clear()
             await asyncio.sleep((time.perf_counter() - began) * (1 / SHARE - 1))
@@ -89,7 +89,8 @@ class Learner:
         self._waiting.append(lesson)
         self._wake.set()
 
-    def _fold(self, lesson: Lesson) -> None:
+    def fold(self, lesson: Lesson) -> None:
+        """At once."""
         try:
             self._believe(self._after(lesson))
         except Exception:  # one lesson that cannot be learned must not end all learning

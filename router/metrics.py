@@ -165,6 +165,19 @@ class Metrics:
         self.beliefs_version = Gauge(
             "turnout_beliefs_version", "Observations in the beliefs that decide now.", registry=self.registry
         )
+        self.beliefs_holder = Gauge(
+            "turnout_beliefs_holder",
+            "1 while this process learns for all that share the store.",
+            registry=self.registry,
+        )
+        self.store_errors = counter("turnout_store_errors", "Calls to the shared store that failed.")
+        self.store_degraded = Gauge(
+            "turnout_store_degraded", "1 while the shared store does not serve.", registry=self.registry
+        )
+        self.store_waiting = Gauge(
+            "turnout_store_waiting", "Events that are not yet in the shared store.", registry=self.registry
+        )
+        self.store_lost = counter("turnout_store_lost", "Events that never came into the shared store.")
         self.config_errors = counter("turnout_config_errors", "Policy or catalog files refused on reload.")
         self._classes = set(OWN_CLASSES)
 

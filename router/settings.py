@@ -31,6 +31,8 @@ CHOICES = {
     "journal_fsync": ("always", "interval", "never"),
     "journal_gzip": ("off", "on"),
 }
+MEMORY, EMBEDDED = "memory://", "valkey://embedded"
+"""Stores that are no server of their own: state of one process, and a Valkey that is started and ended with it."""
 HOME_STATE = (".local", "state")
 SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_[0-9]+_(TCP|UDP|SCTP)(_|$)")
 ADDRESS = re.compile(r"(tcp|udp|sctp)://")
@@ -96,6 +98,8 @@ class Settings:
     exploration_secret: str | None = field(default=None, repr=False)
     """What the draws of runs are hashed with; machines that share runs share it. Made, and kept in the state folder,
     where not given."""
+    store: str = field(default=MEMORY, repr=False)
+    """Where the state is that processes share: `memory://`, in this one alone; `valkey://embedded`; a Redis URL."""
     state_dir: Path | None = None
     """Folder of what outlives the server; `serve` takes the user's own state folder where not given."""
     journal: str = "auto"

@@ -8,9 +8,13 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.store.valkey import Valkey, valkey
 
 # A shell that runs the tests in the background has SIGINT ignored, and what they start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,3 +53,17 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("TURNOUT_") or name.endswith("_API_KEY") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: a socket's path has about a hundred bytes."""
+    with tempfile.TemporaryDirectory(prefix="tv-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def server(short: Path) -> Iterator[Valkey]:
+    """A real Valkey."""
+    with valkey(short / "v") as running:
+        yield running

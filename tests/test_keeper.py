@@ -174,7 +174,7 @@ async def test_it_saves_while_it_serves(tmp_path: Path, monkeypatch: pytest.Monk
     """Every few seconds where there is anything new, and not where there is nothing."""
     monkeypatch.setattr(keepers, "SAVE_S", 0.01)
     archive = Archive(tmp_path)
-    task = asyncio.create_task(Keeper(archive, lambda: TAUGHT, learner(), saved=0, position=lambda: "5-1").work())
+    task = asyncio.create_task(Keeper(archive, lambda: (TAUGHT, "5-1"), None, 0).work())
     async with asyncio.timeout(5):
         while not archive.paths():  # noqa: ASYNC110 (it is a folder that is watched)
             await asyncio.sleep(0.01)
@@ -189,7 +189,7 @@ async def test_it_saves_while_it_serves(tmp_path: Path, monkeypatch: pytest.Monk
 async def test_a_full_disk_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Serving goes on, and it is tried again."""
     archive = Shelf(tmp_path)
-    keeper = Keeper(archive, lambda: TAUGHT, learner(), saved=0)
+    keeper = Keeper(archive, lambda: (TAUGHT, ""), learner(), 0)
     archive.full = True
     await keeper.save()
     await keeper.save()

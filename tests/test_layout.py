@@ -19,13 +19,13 @@ LIMITS = {"router/pipeline.py": 100}
 # Rooms from the top down. Arrows point down, or stay within one row without a circle.
 ROWS = (
     ("__main__", "cli"),
-    ("app", "compare", "library", "loader"),
+    ("app", "compare", "library", "loader", "state"),
     ("api",),
     ("embeddings", "pipeline"),
     ("attempts", "checks", "relay", "sink"),
     ("learning", "onboard", "probe"),
     ("simulate",),
-    ("feedback", "keeper", "learner", "record", "plan"),
+    ("feedback", "keeper", "learner", "record", "plan", "sharing"),
     ("config", "beliefs"),
     ("upstream",),
     ("health", "keys", "limits"),

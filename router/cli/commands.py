@@ -105,6 +105,7 @@ def serve(
     policies: Policies = None,
     policy: PolicyName = None,
     state: journal.State = None,
+    store: Annotated[str | None, typer.Option(help="valkey://embedded or a URL.", show_default="memory://")] = None,
     learn: Annotated[
         bool | None, typer.Option(help="Let outcomes move what is believed.", show_default="no-learn")
     ] = None,
@@ -112,7 +113,9 @@ def serve(
 ) -> None:
     """Serve the proxy."""
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
-    here = settings(host=host, port=port, catalog=catalog, policies=policies, policy=policy, state_dir=state)
+    here = settings(
+        host=host, port=port, catalog=catalog, policies=policies, policy=policy, state_dir=state, store=store
+    )
     if learn is not None:
         here = dataclasses.replace(here, learn="on" if learn else "off")
     if here.state_dir is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import gc
 import signal
 import socket
@@ -11,11 +13,12 @@ from types import FrameType
 import uvicorn
 from rich.console import Console
 
+from router import loader
 from router.app import Turnout, create_app
 from router.cli import show
 from router.cli.listening import Listening
 from router.errors import ConfigError
-from router.settings import Settings
+from router.settings import EMBEDDED, Settings
 
 BACKLOG = 4096
 GARBAGE = (10_000, 50, 100)
@@ -92,6 +95,21 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings, console: Console) -> None:
     """Serves until SIGINT or SIGTERM. Raises ConfigError before that: a wrong file, setting or address."""
+    with contextlib.ExitStack() as stack:
+        # uvicorn ends by raising the signal again, and what was started here must be ended then.
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _end))
+        if settings.store == EMBEDDED:
+            url = stack.enter_context(loader.embedded_store(settings.state_dir))
+            settings = dataclasses.replace(settings, store=url)
+        _serve(settings, console)
+
+
+def _end(sig: int, frame: FrameType | None) -> None:
+    """Raises SystemExit with the status that a shell gives a process ended by this signal."""
+    raise SystemExit(128 + sig)
+
+
+def _serve(settings: Settings, console: Console) -> None:
     app = create_app(settings)
     socks = [bind(settings.host, settings.port)]
     if settings.admin_port:

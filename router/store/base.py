@@ -9,6 +9,10 @@ from router.outcome import Outcome, Recall
 from router.verdicts import Change, Filed, Said
 
 
+class Down(Exception):
+    """The shared store did not answer, or refused to."""
+
+
 class Store(Protocol):
     """State keyed by the caller's key, so that no caller reads or moves another's."""
 

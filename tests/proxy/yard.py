@@ -138,10 +138,11 @@ class Yard:
         facts: Mapping[str, Mapping[str, Any]] = {},
         embeddings: Behaviours | None = None,
         observers: Mapping[str, Callable[[Outcome], None]] = {},
-        store: Store | None = None,
+        store: Store | str | None = None,
         **settings: Any,
     ) -> Proxy:
-        """A proxy over `models`. `policy` changes the default one, `policies` are further ones."""
+        """A proxy over `models`. `policy` changes the default one, `policies` are further ones;
+        `store` may be a URL."""
         upstream = await self._stack.enter_async_context(Faulty())
         write_files(
             self._folder,
@@ -152,6 +153,8 @@ class Yard:
             embeddings,
         )
         outcomes: list[Outcome] = []
+        if isinstance(store, str):
+            settings, store = {**settings, "store": store}, None
         app = create_app(
             Settings(**{"policies": self._folder, "reload_interval": 0, **settings}),
             store=store,
