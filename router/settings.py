@@ -89,7 +89,7 @@ class Settings:
     """Seconds for which a step or run is remembered after it was last heard of."""
     response_ttl: float = 86_400.0
     """Seconds for which a response of `/v1/responses` is kept after it was last asked for."""
-    response_bytes: int = 32_000_000
+    response_bytes: int = 16_000_000
     """Of all responses that are kept; 0 keeps none."""
     outcomes_per_minute: int = 6_000
     """Verdicts that one key may send."""

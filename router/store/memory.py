@@ -23,7 +23,7 @@ class MemoryStore:
         *,
         capacity: int = CAPACITY,
         ttl: float = 86_400.0,
-        kept_bytes: int = 32_000_000,
+        kept_bytes: int = 16_000_000,
         kept_ttl: float = 86_400.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -185,6 +185,19 @@ async def test_responses_are_forgotten(yard: Yard) -> None:
     assert (got.status, got.error["param"]) == (400, "previous_response_id")
 
 
+@pytest.mark.parametrize("size", [10, 5_000, 300_000])
+async def test_what_is_kept_is_packed(yard: Yard, size: int) -> None:
+    """Where that pays; it comes back as it was."""
+    store = MemoryStore(kept_bytes=2_000_000)
+    proxy = await yard({"cheap": "good"}, store=store)
+    first = await made(proxy, input="word " * (size // 5))
+    assert json.loads((await proxy.fetch("GET", f"{PATH}/{first['id']}")).body) == first
+    (data,) = await store.kept("local", [first["id"]])
+    assert data is not None and (len(data) < size / 2) == (size == 5_000)
+    await made(proxy, previous_response_id=first["id"])
+    assert proxy.sent()["messages"][0]["content"] == "word " * (size // 5)
+
+
 async def test_forgetting_a_link_ends_the_chain(yard: Yard) -> None:
     """What follows it can be read, with what is left of its input, but no more be followed."""
     proxy = await yard({"cheap": "good"})
