@@ -93,11 +93,16 @@ def create_app(
     metrics = Metrics()
     chronicle = Chronicle(clock)
     guard = Guard.of(settings, clock, metrics.config_errors.inc)
-    health = Health(clock, turned=chronicle.breaker)
     library = Library(settings, loaded=lambda config: _loaded(config, metrics), refused=metrics.config_errors.inc)
     upstream = upstream or loader.upstreams(library.current.deployments(), settings)
     believe = partial(_believe, library=library, metrics=metrics, chronicle=chronicle)
     state = states.opened(settings, library, metrics, believe, store)
+
+    def turned(key: str, pause: float | None) -> None:
+        chronicle.breaker(key, pause)
+        state.turned(key, pause)
+
+    health = Health(clock, turned=turned)
 
     def failed(consumer: str) -> None:
         metrics.observer_errors.labels(consumer).inc()
@@ -128,7 +133,7 @@ def create_app(
         listeners=judged,
         learners={"beliefs": state.learner.change} if state.learner and settings.learn == "on" else {},
     )
-    state.tell(feedback.tell)
+    state.tell(feedback.tell, health, guard.purse)
     admission = Admission(clock, lambda key, event: metrics.queued.labels(key, event).inc())
     tools = Tools(upstream, health, admission, FaultBudget(clock, metrics.retries_denied.inc), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)

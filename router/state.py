@@ -10,13 +10,16 @@ from router import loader
 from router.archive import Archive
 from router.beliefs import Beliefs
 from router.beliefs.snapshot import Snapshot
+from router.health import Health
 from router.keeper import Keeper
 from router.learner import Learner
 from router.library import Library
+from router.limits import Purse
 from router.metrics import Metrics
 from router.settings import MEMORY, Settings
 from router.sharing import Sharing, position, written
 from router.store.base import Store
+from router.store.event import Taken, Turned
 from router.store.memory import MemoryStore
 from router.verdicts import Change
 
@@ -39,10 +42,24 @@ class State:
         self.keeper = keeper
         self.shared = shared
 
-    def tell(self, told: Callable[[Iterable[Change]], None]) -> None:
-        """What a shared store makes of this process's events goes there; another store says it at once."""
+    def tell(self, told: Callable[[Iterable[Change]], None], health: Health, purse: Purse) -> None:
+        """What a shared store makes of this process's events goes to `told`; another store says it at once. Breakers
+        that open elsewhere go to `health`, and what keys spend there to `purse`."""
+        if self.shared is None:
+            return
+
+        def elsewhere(event: Taken | Turned, age: float) -> None:
+            if isinstance(event, Taken):
+                purse.add(event.key_id, event.cost_usd)
+            elif event.pause is None or event.pause > age:
+                health.hear(event.key, None if event.pause is None else event.pause - age)
+
+        self.shared[0].own, self.shared[0].elsewhere = told, elsewhere
+
+    def turned(self, key: str, pause: float | None) -> None:
+        """Tells others of a breaker that has opened for `pause` seconds or, where None, closed."""
         if self.shared is not None:
-            self.shared[0].own = told
+            self.shared[0].turned(key, pause)
 
     async def begin(self) -> None:
         if self.shared is not None:

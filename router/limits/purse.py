@@ -46,12 +46,15 @@ class Purse:
                 LOG.error("%s cannot be read, so what keys have spent begins at nothing: %s", path, error)
 
     def observe(self, outcome: Outcome) -> None:
-        cost = outcome.cost_usd
+        self.add(outcome.key_id, outcome.cost_usd)
+
+    def add(self, key_id: str, cost: float) -> None:
+        """Counts USD that a key has spent, here or at another server."""
         if cost > 0.0:
-            spent = self.spent(outcome.key_id)
+            spent = self.spent(key_id)
             spent.day_usd += cost
             spent.month_usd += cost
-            self._spent[outcome.key_id] = spent
+            self._spent[key_id] = spent
             self._saved = False
 
     def spent(self, key_id: str) -> Spent:

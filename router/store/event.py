@@ -52,7 +52,15 @@ class Told(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     said: Said
 
 
-Event = Taken | Told
+class Turned(msgspec.Struct, frozen=True, array_like=True, tag="b"):
+    """A deployment is left alone for `pause` seconds from now on, or, where None, works again."""
+
+    key: str
+    """`model:deployment`."""
+    pause: float | None
+
+
+Event = Taken | Told | Turned
 
 
 def taken(outcome: Outcome, *, reports: bool = False) -> Taken:

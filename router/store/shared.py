@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from router.errors import Conflict, NotFound
 from router.outcome import Outcome, Recall
 from router.store.base import Down
-from router.store.event import Event, Taken, Told, taken
+from router.store.event import Event, Taken, Told, Turned, taken
 from router.store.link import Link, soon
 from router.store.log import PREFIX, Log
 from router.store.memory import CAPACITY
@@ -31,7 +31,8 @@ Lesson = Callable[[Position, Taken | None, Sequence[Change]], None]
 
 
 class SharedStore:
-    """One process's view. `own` is told what its own callers' events changed; `lesson`, of everybody's."""
+    """One process's view. `own` is told what its own callers' events changed; `lesson`, of everybody's; `elsewhere`,
+    what others do while this process runs, and how many seconds ago."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class SharedStore:
         self.link = link
         self.own: Callable[[Iterable[Change]], None] = lambda changes: None
         self.lesson: Lesson = lambda position, event, changes: None
+        self.elsewhere: Callable[[Taken | Turned, float], None] = lambda event, age: None
         self.log = Log(link, self._event, ttl=ttl, lost=lost)
         self._state, self._shelf = State(capacity, ttl), Shelf(kept_bytes, kept_ttl)
         self._kept_ttl = max(1, round(kept_ttl))
@@ -66,6 +68,10 @@ class SharedStore:
         """Nothing changes by it until it has its place in the log."""
         self.log.put(taken(outcome, reports=True))
         return ()
+
+    def turned(self, key: str, pause: float | None) -> None:
+        """Tells the others of a breaker of this process that has opened or closed."""
+        self.log.put(Turned(key, pause))
 
     async def judge(self, key_id: str, said: Said) -> Filed:
         """While the store is down a verdict on anything that is known is taken on trust, and filed later."""
@@ -133,25 +139,33 @@ class SharedStore:
         return max(time.time(), self.log.position[0] / 1e3)
 
     def _event(self, position: Position, own: bool, number: int, event: Event) -> None:
-        now = position[0] / 1e3
+        if not own and self.log.current and not isinstance(event, Told):
+            self.elsewhere(event, max(0.0, time.time() - position[0] / 1e3))
+        if isinstance(event, Turned):
+            return
         answer = self._verdicts.pop(number, None) if own else None
-        changes: Sequence[Change] = ()
-        try:
-            if isinstance(event, Taken):
-                # What a failover lost for its writer was sent again, but may have been read here before.
-                if not self._state.knows(event.key_id, Said("decision", event.decision_id, 0.0, "", now), now):
-                    changes = self._state.take(event, now)
-            else:
-                filed = self._state.judge(event.key_id, event.said, now)
-                changes = filed.changes
-                if answer is not None and not answer.done():
-                    answer.set_result(Filed(filed.id, filed.decisions))
-        except (Conflict, NotFound) as error:
-            if answer is not None and not answer.done():
-                answer.set_exception(error)
+        changes = self._changes(event, position[0] / 1e3, answer)
         if own:
             self.own(changes)
         self.lesson(position, event if isinstance(event, Taken) else None, changes)
+
+    def _changes(self, event: Taken | Told, now: float, answer: asyncio.Future[Filed] | None) -> Sequence[Change]:
+        """What comes of an event; whoever waits for it is answered."""
+        if isinstance(event, Taken):
+            # What a failover lost for its writer was sent again, but may have been read here before.
+            again = Said("decision", event.decision_id, 0.0, "", now)
+            return () if self._state.knows(event.key_id, again, now) else self._state.take(event, now)
+        if answer is not None and answer.done():
+            answer = None
+        try:
+            filed = self._state.judge(event.key_id, event.said, now)
+        except (Conflict, NotFound) as error:
+            if answer is not None:
+                answer.set_exception(error)
+            return ()
+        if answer is not None:
+            answer.set_result(Filed(filed.id, filed.decisions))
+        return filed.changes
 
 
 def _kept(key_id: str, name: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,19 @@ from tests.test_keeper import judge
 ASKED = {"accuracy": 0.88, "retries": 1}
 
 
+MODELS = {"cheap": "good", "dear": "good"}
+
+
 class Pair:
     """Two proxies, each with its own policies, catalog and upstream, over one store."""
 
     def __init__(self, folder: Path, stack: AsyncExitStack, url: str) -> None:
         self._folder, self._stack, self._url, self._made = folder, stack, url, 0
 
-    async def __call__(self, **settings: Any) -> Proxy:
+    async def __call__(self, models: Mapping[str, str] = MODELS, **settings: Any) -> Proxy:
         self._made += 1
         home = self._folder / f"p{self._made}"
         home.mkdir()
-        models = {"cheap": "good", "dear": "good"}
         proxy = await Yard(home, self._stack)(models, store=self._url, **settings)
         await current(proxy)
         return proxy
@@ -44,7 +46,7 @@ class Pair:
 async def current(proxy: Proxy) -> None:
     """Returns once it has read the log."""
     async with asyncio.timeout(5):
-        while await gauge(proxy, "turnout_store_degraded") or not (await proxy.chat()).status == 200:  # noqa: ASYNC110
+        while await gauge(proxy, "turnout_store_degraded"):  # noqa: ASYNC110 (it is asked for over HTTP)
             await asyncio.sleep(0.02)
     await asyncio.sleep(0.3)
 
@@ -127,6 +129,23 @@ async def test_a_response_kept_at_the_other(server: Valkey) -> None:
     assert await second.kept("k", ["c"]) == [b"2"] and await second.forget("k", "c")
     for store in (first, second):
         await store.close()
+
+
+async def test_a_deployment_that_fails_is_left_alone_by_all(pair: Pair) -> None:
+    """The breaker that opens at one server opens at the other, and closes with it."""
+    first = await pair({"cheap": "html-500"})
+    second = await pair({"cheap": "good"})
+    state = 'turnout_breaker_state{deployment="cheap:d0"}'
+    assert await gauge(second, state) == 0
+    for _ in range(6):
+        await first.chat(model="cheap")
+    assert await gauge(first, state) == 2
+    await reaches(second, state, 2.0)
+    assert (await second.chat(model="cheap")).status == 503
+    await reaches(second, state, 1.0)  # its pause is over
+    assert (await second.chat(model="cheap")).status == 200
+    for each in (second, first):
+        await reaches(each, state, 0.0)
 
 
 FAULTS = ("kill", "stop", "full")
