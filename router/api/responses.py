@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.api.dialect import Asked, Failure, OpenAI
-from router.api.kept import Before, Kept, Shelf
+from router.api.kept import Before, Kept, Shelf, Whole
 from router.errors import BodyTooLarge, CallerFault, TurnoutError, UpstreamFault
 from router.record import Incoming, token
 from router.settings import Settings
@@ -56,7 +56,7 @@ class Responses(OpenAI):
         run = session or read.session or before.run or (name if keep else None)
         headers = incoming.headers if session or not run else {**incoming.headers, ask.SESSIONS[0]: run}
         speech = Speech(frame.build(read, name, int(self._now()), kept=keep), read.offer)
-        kept = Kept(before.names, run or "", tuple(request.named(read, name)), msgspec.Raw(b"")) if keep else None
+        kept = Whole(Kept(before.names, run or "", msgspec.Raw()), request.named(read, name)) if keep else None
         voice = ResponsesVoice(speech, self._now, self._shelf, incoming.key_id, name, kept)
         return Asked(msgspec.structs.replace(incoming, body=body, headers=headers), voice)
 
@@ -84,7 +84,7 @@ class ResponsesVoice:
     """Speaks one answer, and keeps it before its last bytes leave."""
 
     def __init__(
-        self, speech: Speech, now: Callable[[], float], shelf: Shelf, key_id: str, name: str, kept: Kept | None
+        self, speech: Speech, now: Callable[[], float], shelf: Shelf, key_id: str, name: str, kept: Whole | None
     ) -> None:
         """`kept`: what is to be kept beside the response; None where nothing is."""
         self._speech, self._now = speech, now
@@ -113,5 +113,5 @@ class ResponsesVoice:
 
     async def _keep(self, response: bytes) -> None:
         if self._kept is not None:
-            kept = msgspec.structs.replace(self._kept, response=msgspec.Raw(response))
-            await self._shelf.put(self._key_id, self._name, kept)
+            kept = msgspec.structs.replace(self._kept.kept, response=msgspec.Raw(response))
+            await self._shelf.put(self._key_id, self._name, Whole(kept, self._kept.input))

@@ -52,15 +52,15 @@ def routes(
     authorised: Callable[..., Grant],
 ) -> APIRouter:
     router = APIRouter(tags=["responses"], responses=contract.refusals(contract.ERROR, (400, 401, 403, 404)))
-    whole = {"description": "The response", "content": {"application/json": {"schema": ANSWER}}}
+    described = {"description": "The response", "content": {"application/json": {"schema": ANSWER}}}
 
-    @router.get(_ONE, summary="A response that is kept", response_class=Response, responses={200: whole})
+    @router.get(_ONE, summary="A response that is kept", response_class=Response, responses={200: described})
     async def one(response_id: str, stream: bool = False, grant: Grant = Depends(authorised)) -> Response:
         """The response as it was answered."""
         if stream:
             raise BadRequest("stream: a response that is kept is not streamed again.", param="stream")
-        kept = await shelf.get(grant.key_id, response_id)
-        return Response(bytes(kept.response), media_type="application/json")
+        whole = await shelf.get(grant.key_id, response_id)
+        return Response(bytes(whole.kept.response), media_type="application/json")
 
     @router.delete(_ONE, summary="Forget a response")
     async def forget(response_id: str, grant: Grant = Depends(authorised)) -> Deleted:
@@ -77,9 +77,9 @@ def routes(
         grant: Grant = Depends(authorised),
     ) -> Page:
         """The items of its input and of all that it follows, the newest first."""
-        kept = await shelf.get(grant.key_id, response_id)
-        earlier = await shelf.earlier(grant.key_id, kept)
-        return Page(**listing.page((*earlier, *kept.input), order, after, limit))
+        whole = await shelf.get(grant.key_id, response_id)
+        earlier = await shelf.earlier(grant.key_id, whole.kept)
+        return Page(**listing.page((*earlier, *whole.input), order, after, limit))
 
     @router.post(f"{_ONE}/cancel", summary="Cancel a response", status_code=400)
     async def cancel(response_id: str, grant: Grant = Depends(authorised)) -> None:

@@ -192,7 +192,7 @@ async def test_what_is_kept_is_packed(yard: Yard, size: int) -> None:
     proxy = await yard({"cheap": "good"}, store=store)
     first = await made(proxy, input="word " * (size // 5))
     assert json.loads((await proxy.fetch("GET", f"{PATH}/{first['id']}")).body) == first
-    (data,) = await store.kept("local", [first["id"]])
+    (data,) = await store.kept("local", [first["id"] + ".input"])
     assert data is not None and (len(data) < size / 2) == (size == 5_000)
     await made(proxy, previous_response_id=first["id"])
     assert proxy.sent()["messages"][0]["content"] == "word " * (size // 5)
@@ -205,6 +205,8 @@ async def test_forgetting_a_link_ends_the_chain(yard: Yard) -> None:
     second = await made(proxy, input="Two.", previous_response_id=first["id"])
     gone = json.loads((await proxy.fetch("DELETE", f"{PATH}/{first['id']}")).body)
     assert gone == {"id": first["id"], "object": "response", "deleted": True}
+    for name in (first["output"][0]["id"], f"msg_{first['id'][5:]}_i0"):
+        assert (await ask(proxy, input=[{"type": "item_reference", "id": name}])).status == 400
     assert (await proxy.fetch("DELETE", f"{PATH}/{first['id']}")).status == 404
     listed = json.loads((await proxy.fetch("GET", f"{PATH}/{second['id']}/input_items?order=asc")).body)
     assert [item["content"][0]["text"] for item in listed["data"]] == ["Two."]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_ITEM = re.compile(r"[a-z]{2,3}_([0-9a-f]{24})_i?[0-9]{1,5}")
+_ITEM = re.compile(r"[a-z]{2,3}_([0-9a-f]{24})_(i?)[0-9]{1,5}")
 RESPONSE = re.compile(r"resp_[0-9a-f]{24}")
 
 
@@ -27,3 +27,9 @@ def response_of(item_id: str | None) -> str | None:
     """The response that an item is in; None for a name that was not made here."""
     found = _ITEM.fullmatch(item_id or "")
     return response(found[1]) if found else None
+
+
+def is_given(item_id: str) -> bool:
+    """Whether it names an item of an input."""
+    found = _ITEM.fullmatch(item_id)
+    return found is not None and found[2] == "i"

@@ -15,6 +15,8 @@ def test_an_item_tells_its_response() -> None:
     assert ids.RESPONSE.fullmatch(name)
     assert ids.response_of(ids.output("msg", name, 0)) == name
     assert ids.response_of(ids.given("rs", name, 12)) == name
+    assert ids.is_given(ids.given("rs", name, 12)) and not ids.is_given(ids.output("msg", name, 0))
+    assert not ids.is_given("msg_1")
     assert ids.output("msg", name, 1) != ids.given("msg", name, 1)
 
 
