@@ -103,6 +103,9 @@ class Deployment(Strict):
     thinking: dict[Mode, dict[str, Any]] = {}
     """Body parameters that select each mode here; a mode that is not listed is not offered."""
 
+    dialects: dict[Literal["messages"], dict[Mode, dict[str, Any]]] = {}
+    """Dialects beside chat completions that it speaks itself, and the body parameters that select each mode there. A
+    caller's own bytes go there in the modes that are listed."""
     thoughts: Thoughts = "both"
     """Where it reads the thoughts of its own earlier answers; servers and their releases differ."""
 
@@ -128,16 +131,23 @@ class Deployment(Strict):
     @classmethod
     def _json(cls, value: dict[Mode, dict[str, Any]]) -> dict[Mode, dict[str, Any]]:
         for mode, parameters in value.items():
-            try:
-                json.dumps(parameters, allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise Misplaced((mode,), f"cannot be written as JSON: {error}") from None
+            _writable((mode,), parameters)
+        return value
+
+    @field_validator("dialects")
+    @classmethod
+    def _spoken(cls, value: dict[str, dict[Mode, dict[str, Any]]]) -> dict[str, dict[Mode, dict[str, Any]]]:
+        for dialect, modes in value.items():
+            for mode, parameters in modes.items():
+                _writable((dialect, mode), parameters)
         return value
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Deployment:
         if (self.base_url is None) == (self.litellm_provider is None):
             raise ValueError("give either base_url or litellm_provider")
+        if self.dialects and self.base_url is None:
+            raise Misplaced(("dialects",), "needs base_url: litellm takes chat completions alone")
         if (self.prices is None) == (self.self_hosted is None):
             raise ValueError("give either prices or self_hosted")
         if twice := {name.lower() for name in self.headers} & set(self.forward_headers):
@@ -166,3 +176,11 @@ class Deployment(Strict):
     def url(self) -> str:
         """Base address without a slash at the end, or empty where litellm knows it."""
         return str(self.base_url or self.api_base or "").rstrip("/")
+
+
+def _writable(where: tuple[str, ...], parameters: dict[str, Any]) -> None:
+    """Raises Misplaced where they cannot go into a body."""
+    try:
+        json.dumps(parameters, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Misplaced(where, f"cannot be written as JSON: {error}") from None

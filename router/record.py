@@ -15,7 +15,7 @@ from router.hints import NONE, Hints
 from router.keys import LOCAL, Grant
 from router.outcome import Attempt, Outcome
 from router.plan import Decision
-from router.step import Facts, StepRequest
+from router.step import Facts, Native, StepRequest
 from router.step.excerpt import last_user
 from router.terms import Terms
 from router.wire import chat, history
@@ -58,12 +58,14 @@ class Incoming(msgspec.Struct, frozen=True):
     grant: Grant = LOCAL
     left: float | None = None
     """USD that its key may spend yet; None: any."""
+    native: Native | None = None
 
     def step(self) -> StepRequest:
         """The body read. Raises TurnoutError."""
         if self.fault is not None:
             raise self.fault
-        return chat.parse(self.body)
+        request = chat.parse(self.body)
+        return request if self.native is None else msgspec.structs.replace(request, native=self.native)
 
 
 class Record:

@@ -33,6 +33,9 @@ class Whole(NamedTuple):
 class Live:
     """A stream past its commit point. `head` is to be sent first, then what `rest` yields."""
 
+    native = False
+    """Whether it is in the caller's own dialect, rather than in chat completions'."""
+
     def __init__(self, reply: Reply, request: StepRequest) -> None:
         self._reply, self._chunks, self._splitter = reply, reply.chunks(), sse.Splitter()
         self._show_usage, self._choices = request.include_usage, request.n
@@ -58,12 +61,12 @@ class Live:
                 continue
             held.append(block)
             size += len(block)
-            if wire_chunk.commits(block):
+            if self._commits(block):
                 self.head = self._take(b"".join(held))
                 if self._failure is not None:
                     raise self._failure  # nothing has gone out yet
                 return None
-            if wire_chunk.scan(block).done:
+            if self._ends(block):
                 break
             if size > limit:
                 raise _too_large()
@@ -99,6 +102,12 @@ class Live:
                 pass
         await self._reply.close()
 
+    def _commits(self, block: bytes) -> bool:
+        return wire_chunk.commits(block)
+
+    def _ends(self, block: bytes) -> bool:
+        return wire_chunk.scan(block).done
+
     def _tail(self) -> bytes:
         """What is left at the end: an event without a blank line behind it, which counts all the same."""
         return b"" if self.done else self._take(self._splitter.flush())
@@ -108,7 +117,7 @@ class Live:
         if self._failure is not None:
             raise self._failure
         if self.finish_reason is None or not (self.done or self._finishes >= self._choices):
-            raise _truncated()
+            raise truncated()
 
     def _take(self, block: bytes) -> bytes:
         """Notes what `block` tells of the end, and returns what the caller is to see of it.
@@ -125,7 +134,7 @@ class Live:
             self._failure = UpstreamFault("error_object", "The upstream reported an error in the middle of its answer.")
             block = wire_chunk.before(block, wire_chunk.is_error)
         elif seen.done and self.finish_reason is None:
-            self._failure = _truncated()
+            self._failure = truncated()
             block = wire_chunk.before(block, sse.is_done)
         if seen.has_usage:
             block, usage = wire_chunk.cut_usage(block, keep=self._show_usage)
@@ -135,7 +144,7 @@ class Live:
         return block
 
 
-def _truncated() -> UpstreamFault:
+def truncated() -> UpstreamFault:
     return UpstreamFault("truncated", "The upstream ended its answer before it was complete.")
 
 
@@ -143,9 +152,8 @@ def _too_large() -> UpstreamFault:
     return UpstreamFault("too_large", "The upstream's answer is over the limit.")
 
 
-async def collect(reply: Reply, request: StepRequest, limit: int) -> Whole:
+async def collect(live: Live, limit: int) -> Whole:
     """The whole stream, for an answer that is held. Raises UpstreamFault as `Live.rest` does."""
-    live = Live(reply, request)
     parts, size = [], 0
     async for block in live.rest():
         parts.append(block)

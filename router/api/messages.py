@@ -15,6 +15,7 @@ from router.config import Config
 from router.errors import TurnoutError
 from router.record import Incoming, token
 from router.settings import Settings
+from router.step import Native
 from router.wire.anthropic import answer, fault, request, stream
 
 MESSAGES = "/v1/messages"
@@ -34,7 +35,9 @@ class Messages:
         headers = incoming.headers
         if asked.session is not None and SESSION not in headers:
             headers = {**headers, SESSION: asked.session}
-        return Asked(msgspec.structs.replace(incoming, body=asked.body, headers=headers), Message(asked))
+        native = Native(incoming.body, asked.show_thinking)
+        chat = msgspec.structs.replace(incoming, body=asked.body, headers=headers, native=native)
+        return Asked(chat, Message(asked))
 
     def failure(self, error: TurnoutError, request: str) -> Failure:
         return Failure(fault.status(error), fault.body(error, request))

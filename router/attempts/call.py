@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -11,6 +10,8 @@ import msgspec
 from router import relay
 from router.attempts.admission import Admission, Verdict
 from router.attempts.budget import FaultBudget
+from router.attempts.native import MessagesLive
+from router.attempts.wording import MESSAGES, worded
 from router.checks import garbled, judge
 from router.errors import CallerFault, UpstreamFault
 from router.health import Health
@@ -18,13 +19,12 @@ from router.outcome import Attempt, CheckResult
 from router.plan import Candidate
 from router.settings import Settings
 from router.step import StepRequest
-from router.upstream.base import Call, Reply, Upstream
+from router.upstream.base import Reply, Upstream
 from router.wire import answer as wire_answer
-from router.wire import chat, fault
+from router.wire import fault
 from router.wire.answer import Answer, Usage
+from router.wire.anthropic import native
 
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-"""A header's value."""
 FAIR_S = 10.0
 """Silence for so long is the deployment's fault, whatever was expected of it."""
 
@@ -41,6 +41,8 @@ class Answered(msgspec.Struct):
     body: bytes
     rejected: bool
     """Whether a check refused it; returned all the same where no attempt is left."""
+    native: bool = False
+    """Whether it is in the caller's own dialect already."""
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -149,45 +151,44 @@ class Caller:
         return self._tools.clock() - running.started >= min(FAIR_S, self._tools.settings.idle_timeout, expected)
 
     async def _call(self, running: Running, patience: float) -> Answered | relay.Live:
-        request, settings, deployment = self._request, self._tools.settings, running.candidate.deployment
-        spelled = deployment.spelled if request.author == running.candidate.model else ()
-        body = chat.render(request, deployment.model, deployment.thinking.get(running.candidate.mode), spelled)
-        passed = forwarded(self._headers, deployment.forward_headers) if deployment.forward_headers else ()
-        call = Call(deployment, body, request.stream, settings.connect_timeout, settings.idle_timeout, passed)
+        call = worded(self._request, running.candidate, self._headers, self._tools.settings)
         try:
             async with asyncio.timeout(patience):
                 reply = await self._tools.upstream.send(call)
                 try:
-                    return await self._read(reply, running)
+                    return await self._read(reply, running, call.path == MESSAGES)
                 except BaseException:
                     await reply.close()
                     raise
         except TimeoutError:
             raise UpstreamFault("timeout", "The upstream took too long to answer.") from None
 
-    async def _read(self, reply: Reply, running: Running) -> Answered | relay.Live:
+    async def _read(self, reply: Reply, running: Running, own: bool) -> Answered | relay.Live:
+        """`own`: the reply is in the caller's own dialect."""
         request, limit = self._request, self._tools.settings.max_answer_bytes
         if reply.status != 200:
             raise fault.from_reply(reply.status, reply.headers, await refusal(reply))
         if not request.stream:
             body = await reply.read(limit)
             await reply.close()
-            return self._judge(running, body, wire_answer.from_body(body))
+            read = native.from_body if own else wire_answer.from_body
+            return self._judge(running, body, read(body), own)
         fault.check_stream_type(reply.headers)
+        live = MessagesLive(reply, request) if own else relay.Live(reply, request)
         if self._held:
-            return self._whole(running, await relay.collect(reply, request, limit))
-        live = relay.Live(reply, request)
+            return self._whole(running, await relay.collect(live, limit), own)
         whole = await live.begin(limit)
         if whole is None:
             self.live = (running, live, self._tools.clock() - running.started)
             return live
         await live.close()
-        return self._whole(running, whole)  # it ended before the commit point, so it can still be judged
+        return self._whole(running, whole, own)  # it ended before the commit point, so it can still be judged
 
-    def _whole(self, running: Running, whole: relay.Whole) -> Answered:
-        return self._judge(running, whole.body, wire_answer.from_stream(whole.body), whole.usage)
+    def _whole(self, running: Running, whole: relay.Whole, own: bool) -> Answered:
+        read = native.from_stream if own else wire_answer.from_stream
+        return self._judge(running, whole.body, read(whole.body), own, whole.usage)
 
-    def _judge(self, running: Running, body: bytes, answer: Answer, usage: Usage | None = None) -> Answered:
+    def _judge(self, running: Running, body: bytes, answer: Answer, own: bool, usage: Usage | None = None) -> Answered:
         """Runs the checks on a whole answer and notes the attempt."""
         checks = judge(answer, self._request, self._checks) if self._checks else ()
         self._note(
@@ -199,7 +200,7 @@ class Caller:
             checks=checks,
             garbled=None if "tools" in self._checks else garbled(answer, self._request),
         )
-        return Answered(body, any(not c.passed for c in checks))
+        return Answered(body, any(not c.passed for c in checks), own)
 
     def finish(self, error: BaseException | None) -> None:
         """Notes how the live stream ended: whole, with a fault, at the deadline, or cut off by the caller."""
@@ -283,8 +284,3 @@ async def refusal(reply: Reply) -> bytes:
         return await reply.read(fault.MAX_BODY)
     except UpstreamFault:
         return b""
-
-
-def forwarded(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Those of the caller's headers that a deployment gets; one that would not stay one line is left here."""
-    return tuple((n, value) for n in names if (value := headers.get(n)) is not None and _VALUE.fullmatch(value))

@@ -72,6 +72,11 @@ class Walk:
         return self.attempts[-1].arm if self.attempts else None
 
     @property
+    def native(self) -> bool:
+        """Whether the live stream is in the caller's own dialect."""
+        return self._caller.live is not None and self._caller.live[1].native
+
+    @property
     def spent(self) -> float:
         """USD paid so far."""
         return sum(a.cost_usd for a in self.attempts)

@@ -36,6 +36,14 @@ class Message(msgspec.Struct, frozen=True):
     thinking_blocks: msgspec.Raw = NULL
 
 
+class Native(msgspec.Struct, frozen=True):
+    """A request in the messages dialect as it came, for deployments that speak it themselves."""
+
+    body: bytes
+    thinks: bool
+    """Whether the caller expects thoughts in the answer."""
+
+
 class StepRequest(msgspec.Struct, frozen=True):
     """A wire request after parsing. `fields` holds every top-level member as raw JSON, unknown ones included."""
 
@@ -70,6 +78,8 @@ class StepRequest(msgspec.Struct, frozen=True):
     """Whether earlier answers carry their thoughts."""
     author: str | None = None
     """The model whose thoughts the messages after the last user message hold, where that is known and they hold any."""
+    native: Native | None = None
+    """None where the caller speaks chat completions, or a dialect that no deployment takes."""
     hints: Mapping[str, Any] | None = None
     """The `turnout` object of the body, parsed, or None."""
 

@@ -1,0 +1,54 @@
+"""How a step is put to one deployment: as a chat completion, or in the words in which the caller put it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from router.plan import Candidate
+from router.settings import Settings
+from router.step import StepRequest
+from router.upstream.base import Call
+from router.wire import chat
+from router.wire.anthropic import native
+
+MESSAGES = "/messages"
+VERSION = ("anthropic-version", "2023-06-01")
+"""Without it Anthropic's own servers, and some others, refuse."""
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""A header's value."""
+
+
+def worded(request: StepRequest, candidate: Candidate, headers: Mapping[str, str], settings: Settings) -> Call:
+    """The call. `headers`: the caller's, of which the catalog may let some pass."""
+    deployment = candidate.deployment
+    passed = forwarded(headers, deployment.forward_headers) if deployment.forward_headers else ()
+    timeouts = settings.connect_timeout, settings.idle_timeout
+    if (parameters := natively(request, candidate)) is not None and request.native is not None:
+        body = native.render(request.native.body, deployment.model, candidate.mode, parameters)
+        return Call(deployment, body, request.stream, *timeouts, (*passed, VERSION), MESSAGES)
+    spelled = deployment.spelled if request.author == candidate.model else ()
+    body = chat.render(request, deployment.model, deployment.thinking.get(candidate.mode), spelled)
+    return Call(deployment, body, request.stream, *timeouts, passed)
+
+
+def natively(request: StepRequest, candidate: Candidate) -> Mapping[str, Any] | None:
+    """The parameters with which the caller's own bytes are sent; None where they cannot be.
+
+    The deployment must speak the dialect, in the arm's mode; nobody is handed another model's thoughts, and no thoughts
+    come to a caller that does not expect them.
+    """
+    said, dialects = request.native, candidate.deployment.dialects
+    if said is None or not dialects:
+        return None
+    parameters = dialects.get("messages", {}).get(candidate.mode)
+    foreign = request.thoughts and request.author != candidate.model
+    if parameters is None or foreign or (candidate.mode != "off" and not said.thinks):
+        return None
+    return parameters
+
+
+def forwarded(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Those of the caller's headers that a deployment gets; one that would not stay one line is left here."""
+    return tuple((n, value) for n in names if (value := headers.get(n)) is not None and _VALUE.fullmatch(value))
