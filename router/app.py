@@ -96,7 +96,7 @@ def create_app(
     library = Library(settings, loaded=lambda config: _loaded(config, metrics), refused=metrics.config_errors.inc)
     upstream = upstream or loader.upstreams(library.current.deployments(), settings)
     believe = partial(_believe, library=library, metrics=metrics, chronicle=chronicle)
-    state = states.opened(settings, library, metrics, believe, store)
+    state = states.opened(settings, library, metrics, believe, store, guard.ring.trusts)
 
     def turned(key: str, pause: float | None) -> None:
         chronicle.breaker(key, pause)

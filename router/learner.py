@@ -37,11 +37,12 @@ class Learner:
         failed: Callable[[], None],
         *,
         all_of_it: bool,
+        counts: Callable[[Change], bool] = lambda _: True,
     ) -> None:
         """`all_of_it`: off, only input tokens are counted better. `dropped` is called for each lesson lost, and
-        `failed` for each that could not be learned."""
+        `failed` for each that could not be learned. `counts`: whether what a key says of success is believed."""
         self._current, self._believe, self._dropped, self._failed = current, believe, dropped, failed
-        self._all = all_of_it
+        self._all, self._counts = all_of_it, counts
         self._waiting: deque[Lesson] = deque()
         self._wake = asyncio.Event()
 
@@ -100,6 +101,8 @@ class Learner:
     def _after(self, lesson: Lesson) -> Beliefs:
         beliefs = self._current()
         if isinstance(lesson, Change):
+            if not self._counts(lesson):
+                return beliefs
             return beliefs.learn(lesson.said, lesson.earlier)
         said = heard(lesson) if isinstance(lesson, Outcome) else lesson
         if said is None:

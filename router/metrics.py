@@ -159,6 +159,9 @@ class Metrics:
         self.journal_degraded = Gauge(
             "turnout_journal_degraded", "1 while the journal cannot be written.", registry=self.registry
         )
+        self.lessons_withheld = counter(
+            "turnout_lessons_withheld", "Changes in what is known of steps that did not count: one key said too much."
+        )
         self.lessons_dropped = counter(
             "turnout_lessons_dropped", "Outcomes that came faster than they could be learned."
         )

@@ -21,6 +21,7 @@ from router.sharing import Sharing, position, written
 from router.store.base import Store
 from router.store.event import Taken, Turned
 from router.store.memory import MemoryStore
+from router.trust import Trust
 from router.verdicts import Change
 
 if TYPE_CHECKING:
@@ -94,9 +95,16 @@ class State:
             metrics.beliefs_holder.set(sharing.holds)
 
 
-def opened(settings: Settings, library: Library, metrics: Metrics, believe: Believe, given: Store | None) -> State:
+def opened(
+    settings: Settings,
+    library: Library,
+    metrics: Metrics,
+    believe: Believe,
+    given: Store | None,
+    trusts: Callable[[str], bool],
+) -> State:
     """With the store that the settings name, unless one is `given`. What was learned before serves already; `believe`
-    is told what is learned from now on.
+    is told what is learned from now on. `trusts`: whether a key's word counts without bound.
 
     Raises ConfigError.
     """
@@ -105,11 +113,11 @@ def opened(settings: Settings, library: Library, metrics: Metrics, believe: Beli
     if found is not None:
         library.believe(found.beliefs)
     if given is None and settings.store != MEMORY:
-        return _shared(settings, library, metrics, believe, archive, found)
+        return _shared(settings, library, metrics, believe, archive, found, trusts)
     store = given or MemoryStore(
         ttl=settings.step_ttl, kept_bytes=settings.response_bytes, kept_ttl=settings.response_ttl
     )
-    learner = _learner(settings, metrics)(lambda: library.current.beliefs, believe)
+    learner = _learner(settings, metrics, trusts)(lambda: library.current.beliefs, believe)
     if archive is None:
         return State(store, learner, None, None)
     if isinstance(store, MemoryStore) and settings.journal_dir is not None and settings.journal != "off":
@@ -125,6 +133,7 @@ def _shared(
     believe: Believe,
     archive: Archive | None,
     found: Snapshot | None,
+    trusts: Callable[[str], bool],
 ) -> State:
     store, board = loader.shared_store(
         settings, metrics.store_errors.inc, metrics.store_degraded.set, metrics.store_lost.inc
@@ -134,7 +143,7 @@ def _shared(
         believe,
         library.believe,
         lambda: library.current.catalog,
-        _learner(settings, metrics),
+        _learner(settings, metrics, trusts),
         metrics.lessons_dropped.inc,
         start=library.current.beliefs,
         position=position(found.position if found is not None else ""),
@@ -147,7 +156,7 @@ def _shared(
     return State(store, None, keeper, (store, sharing))
 
 
-def _learner(settings: Settings, metrics: Metrics) -> Callable[..., Learner]:
+def _learner(settings: Settings, metrics: Metrics, trusts: Callable[[str], bool]) -> Callable[..., Learner]:
     def build(current: Any, believe: Any) -> Learner:
         return Learner(
             current,
@@ -155,6 +164,7 @@ def _learner(settings: Settings, metrics: Metrics) -> Callable[..., Learner]:
             metrics.lessons_dropped.inc,
             metrics.observer_errors.labels("beliefs").inc,
             all_of_it=settings.learn == "on",
+            counts=Trust(trusts, metrics.lessons_withheld.inc).counts,
         )
 
     return build

@@ -25,7 +25,7 @@ ROWS = (
     ("attempts", "checks", "relay", "sink"),
     ("learning", "onboard", "probe"),
     ("simulate",),
-    ("feedback", "keeper", "learner", "record", "plan", "sharing"),
+    ("feedback", "keeper", "learner", "record", "plan", "sharing", "trust"),
     ("config", "beliefs"),
     ("upstream",),
     ("health", "keys", "limits"),
