@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -26,6 +27,7 @@ def token() -> str:
     return os.urandom(12).hex()
 
 
+CODE = re.compile(r"[a-z_]{1,64}")
 LOG = logging.getLogger("turnout")
 T = TypeVar("T")
 
@@ -130,6 +132,13 @@ class Record:
         """The caller is gone."""
         self.status, self.outcome = 499, "disconnected"
 
+    def _code(self) -> str | None:
+        """The code of the error that the caller saw. A caller's fault has the upstream's own, which may be any text: it
+        is kept where it is a plain word."""
+        if self.error is None:
+            return TurnoutError.code if self.outcome == "error" else None
+        return self.error.code if CODE.fullmatch(self.error.code) else type(self.error).code
+
     def build(self, attempts: Sequence[Attempt], committed: bool) -> Outcome:
         terms = self.terms
         return Outcome(
@@ -152,7 +161,7 @@ class Record:
             thread=self.thread or None,
             step_id=self.hints.step_id,
             committed=committed,
-            error=self.error.code if self.error else None if self.outcome != "error" else TurnoutError.code,
+            error=self._code(),
             started_at=self.started_at,
             judged_before=self.refused,
             again=bool(self.refused) or (self.hints.attempt or 1) > 1,
