@@ -10,7 +10,7 @@ PURE := router/hints.py,router/catalog.py,router/deployment.py,router/policy.py,
 PURE_PERCENT := $(if $(filter on,$(GATE)),100,0)
 PERCENT := $(if $(filter on,$(GATE)),95,0)
 
-.PHONY: help demo test clients check bench format lock clean
+.PHONY: help demo test clients check bench format sbom lock clean
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,11 @@ bench: $(READY) ## Measure throughput, added latency, streaming and memory.
 format: $(READY) ## Format the code.
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+
+sbom: ## List all that is locked, with hashes, as CycloneDX JSON in dist/ (needs uv).
+	@mkdir -p dist
+	@uv export --frozen --no-dev --all-extras --no-header --quiet --preview-features sbom-export --format cyclonedx1.5 --output-file dist/turnout.cdx.json
+	@echo dist/turnout.cdx.json
 
 lock: ## Lock the newest versions that pyproject.toml allows (needs uv).
 	uv lock --upgrade

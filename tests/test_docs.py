@@ -23,7 +23,7 @@ from router.settings import PREFIX, Settings
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-LINKED = [README, *sorted(ROOT.glob("C*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+LINKED = [README, *sorted(ROOT.glob("[CS]*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 FENCE = re.compile(r"^ *(```+|~~~+)[^\n]*\n(.*?)^ *\1 *$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)(`+)(?!`)((?:(?!\n\n).)+?)(?<!`)\1(?!`)", re.DOTALL)
@@ -182,3 +182,14 @@ def test_every_command_is_in_the_docs() -> None:
             if not re.search(rf"{option.replace('--no-', '--(no-)?')}(?![\w-])", shown):
                 missing.append(f"{name} {option}")
     assert not missing, f"docs/ does not show: {', '.join(sorted(missing))}"
+
+
+def test_the_tests_that_a_page_names_exist() -> None:
+    """Whoever reads which test proves a claim can run it."""
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "SECURITY.md").read_text())
+    wrong = [
+        f"{path}::{name}"
+        for path, name in named
+        if not (ROOT / path).is_file() or f"def {name}" not in (ROOT / path).read_text()
+    ]
+    assert len(named) > 20 and not wrong, "\n".join(wrong)
