@@ -70,7 +70,7 @@ _ANSWER = {
     "properties": {
         "object": {"const": "text_completion"},
         "choices": {"type": "array", "items": _CHOICE},
-        "usage": _OPEN,
+        "usage": {"type": ["object", "null"]},
     },
 }
 

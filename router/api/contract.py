@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -50,7 +50,7 @@ _ANSWER = {
         "object": {"type": "string"},
         "model": {"type": "string"},
         "choices": {"type": "array", "items": _OPEN},
-        "usage": _OPEN,
+        "usage": {"type": ["object", "null"]},
     },
 }
 ERROR = {
@@ -97,7 +97,10 @@ STATUSES = {
     502: "Every attempt failed",
     503: "No healthy model, or the server is being stopped",
     504: "The deadline passed",
+    529: "No healthy model, or the server is being stopped",
 }
+COMMON = tuple(status for status in STATUSES if status != 529)
+"""Anthropic's dialect has 529 for what is 503 elsewhere."""
 
 
 def chat() -> APIRouter:
@@ -128,21 +131,22 @@ def step(
     error: dict[str, Any] = ERROR,
     *,
     streams: bool = True,
-    headers: Iterable[str] = HEADERS,
+    headers: Mapping[str, str] = HEADERS,
+    statuses: Iterable[int] = COMMON,
 ) -> APIRouter:
     """A route that stands before FastAPI: the JSON schemas of its request, its answer and its errors.
 
-    `headers`: those of HEADERS that its answers carry.
+    `headers`: what its answers carry, and what that says.
     """
     router = APIRouter(tags=[tag])
-    described = {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in headers}
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     content: dict[str, Any] = {"application/json": {"schema": answer}}
     if streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     told: dict[int | str, dict[str, Any]] = {
         200: {"description": "The answer", "headers": described, "content": content}
     }
-    told |= refusals(error, STATUSES)
+    told |= refusals(error, statuses)
     body = {"required": True, "content": {"application/json": {"schema": request}}}
 
     def never_reached() -> None:

@@ -20,14 +20,10 @@ from router.settings import Settings
 
 LOG = logging.getLogger("turnout")
 EMBEDDINGS = "/v1/embeddings"
-HEADERS = (
-    "x-request-id",
-    "x-turnout-decision-id",
-    "x-turnout-model",
-    "x-turnout-attempts",
-    "x-turnout-cost-usd",
-    "x-turnout-overhead-ms",
+SENT = frozenset(
+    ("x-request-id", *(f"x-turnout-{name}" for name in ("decision-id", "model", "attempts", "cost-usd", "overhead-ms")))
 )
+"""Headers of an answer."""
 
 
 class EmbeddingsRoute(Route):
@@ -109,7 +105,7 @@ _VECTOR = {
 _ANSWER = {
     **_OPEN,
     "required": ["data"],
-    "properties": {"data": {"type": "array", "items": _VECTOR}, "usage": _OPEN},
+    "properties": {"data": {"type": "array", "items": _VECTOR}, "usage": {"type": ["object", "null"]}},
 }
 
 
@@ -122,5 +118,5 @@ def routes() -> APIRouter:
         _REQUEST,
         _ANSWER,
         streams=False,
-        headers=HEADERS,
+        headers={name: text for name, text in contract.HEADERS.items() if name in SENT},
     )

@@ -156,6 +156,8 @@ def routes(config: Callable[[], Config], settings: Settings) -> APIRouter:
         _REQUEST,
         _ANSWER,
         _ERROR,
+        headers={"request-id": "The same as x-request-id.", **contract.HEADERS},
+        statuses=(*(status for status in contract.COMMON if status != 503), fault.OVERLOADED),
     )
     body = {"required": True, "content": {"application/json": {"schema": _REQUEST}}}
     counted_well = {"description": "An estimate", "content": {"application/json": {"schema": _COUNTED}}}

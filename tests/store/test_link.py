@@ -87,7 +87,15 @@ async def test_a_refusal_is_a_failure(server: Valkey) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://x", "redis", "redis://", "redis://h:port", "redis+sentinel://h", "redis+cluster://", "redis+sentinel://,/s"],
+    [
+        "http://x",
+        "redis",
+        "redis://",
+        "redis://h:port",
+        "redis+sentinel://h",
+        "redis+cluster://",
+        "redis+sentinel://,/s",
+    ],
 )
 def test_urls_that_say_nothing(url: str) -> None:
     """Are refused at the start, under the setting's name."""
