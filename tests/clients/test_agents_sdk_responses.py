@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from agents import Agent, ModelSettings, OpenAIResponsesModel, Runner, function_tool
+from agents import (
+    Agent,
+    CustomTool,
+    LocalShellCommandRequest,
+    LocalShellTool,
+    ModelSettings,
+    OpenAIResponsesModel,
+    Runner,
+    function_tool,
+)
 from openai import AsyncOpenAI
 from openai.types.shared import Reasoning
 from pydantic import BaseModel
@@ -90,3 +99,26 @@ async def test_steps_ask_for_what_they_need(client: AsyncOpenAI, ledger: Ledger,
         assert (await Runner.run(clerk(client, name, [], wish), "How many bolts have we?")).final_output
     cheap, dear = (ledger.models(name) for name in wishes)
     assert set(cheap) == {"nemotron-3-super"} and all(name.startswith("qwen3.5") for name in dear)
+
+
+async def test_tools_that_are_no_functions(client: AsyncOpenAI, ledger: Ledger, lane: str) -> None:
+    """A tool of free text and the local shell are offered as functions, and called as what they are."""
+    said: list[Any] = []
+
+    async def note(context: Any, text: str) -> str:
+        said.append(text)
+        return "noted"
+
+    def run(request: LocalShellCommandRequest) -> str:
+        said.append(request.data.action.command)
+        return "done"
+
+    for tool in (
+        CustomTool(name="note", description="Takes a note.", on_invoke_tool=note),
+        LocalShellTool(executor=run),
+    ):
+        agent = clerk(client, lane, []).clone(tools=[tool])
+        assert (await Runner.run(agent, "Do it.")).final_output
+    text, command = said
+    assert isinstance(text, str) and text and isinstance(command, list)
+    assert len(ledger.entries(lane)) == 4
