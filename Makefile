@@ -13,7 +13,7 @@ PERCENT := $(if $(filter on,$(GATE)),95,0)
 .PHONY: help demo test clients check bench format sbom lock clean
 
 help: ## Say what each target does.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Route agent traffic between simulated models and compare; ARGS=--exit ends it.
 	@$(BIN)/turnout demo $(ARGS)
@@ -31,6 +31,9 @@ check: $(READY) ## Lint and type-check.
 
 bench: $(READY) ## Measure throughput, added latency, streaming and memory.
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-learning: $(READY) ## Measure what is learned on public data: DATA=folder, or TURNOUT_BENCH_DATA.
+	@$(BIN)/python -m benchmarks.learning $(if $(DATA),--data $(DATA)) $(ARGS)
 
 format: $(READY) ## Format the code.
 	@$(BIN)/ruff check --fix --quiet .

@@ -147,19 +147,17 @@ def agent(path: Path) -> Iterator[Request]:
         yield Request("m", size, tokens, kind, past)
 
 
-def pairs(outcomes: Path, prompts: Path) -> Iterator[tuple[tuple[str, str], list[Request]]]:
-    """Two models that answer the same questions, every model with the next by name."""
-    size = {row["qid"]: len(row["prompt"]) / CHARACTERS for row in read(prompts)}
-    by_model: dict[str, list[dict[str, str]]] = {}
+def pairs(outcomes: Path, prompts: Iterable[Path]) -> Iterator[tuple[tuple[str, str], list[Request]]]:
+    """Two models that answer the same questions of one benchmark, every model with the next by name."""
+    size = {(r["bench"], r["qid"]): len(r["prompt"]) / CHARACTERS for path in prompts for r in read(path)}
+    table: dict[str, dict[str, dict[str, int]]] = {}
     for row in read(outcomes):
-        by_model.setdefault(row["model"], []).append(row)
-    for one, other in pairwise(sorted(by_model)):
-        requests = [
-            Request(r["model"], size.get(r["qid"], 0.0), max(1, round(float(r["out_chars"]) / CHARACTERS)))
-            for both in zip(by_model[one], by_model[other], strict=True)
-            for r in both
-        ]
-        yield (one, other), requests
+        tokens = max(1, round(float(row["out_chars"]) / CHARACTERS))
+        table.setdefault(row["bench"], {}).setdefault(row["model"], {})[row["qid"]] = tokens
+    for bench, answers in table.items():
+        for pair in pairwise(sorted(answers)):
+            shared = [qid for qid in answers[pair[0]] if qid in answers[pair[1]]]
+            yield pair, [Request(m, size.get((bench, q), 0.0), answers[m][q]) for q in shared for m in pair]
 
 
 def noise(spread: float, size: int = 10_000) -> Iterator[Request]:
@@ -203,7 +201,7 @@ def report(name: str, stream: Told, bounds: Mapping[str, tuple[str, str]], rows:
 def report_pairs(data: Path) -> None:
     streams = [
         stream
-        for both, requests in pairs(data / "zeroeval_outcomes.csv.gz", data / "zeroeval_prompts.csv.gz")
+        for both, requests in pairs(data / "zeroeval_outcomes.csv.gz", [data / "zeroeval_prompts.csv.gz"])
         for stream in told(requests, both).values()
     ]
     whole, worst = zip(*map(coverage, streams), strict=True)

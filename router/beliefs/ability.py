@@ -14,7 +14,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from router.beliefs.latent import Array, Index
+from router.beliefs.latent import Array, Index, identity
 
 COMMON = (0.05, 0.10, 0.20)
 """Shares of a score's variance that lie in h: what all arms have in common, a model's modes, one arm alone."""
@@ -117,7 +117,7 @@ def structure(models: tuple[int, ...]) -> tuple[Array, Array]:
 def _message(information: Array, shift: Array, own: Array) -> Array:
     """What a class says of h, its own e integrated out: (A, A) precision and (A,) shift, side by side."""
     size = len(shift)
-    return solved(np.eye(size) + information @ own, np.concatenate((information, shift[:, None]), axis=1))
+    return solved(identity(size) + information @ own, np.concatenate((information, shift[:, None]), axis=1))
 
 
 def solved(matrix: Array, right: Array) -> Array:
@@ -140,13 +140,13 @@ def _posterior(ability: Ability, step_class: str) -> tuple[Array, Array]:
         total = total - ability.to_common[at]
     # (common^-1 + P)^-1 = (1 + common P)^-1 common, without inverting the prior.
     both = solved(
-        np.eye(size) + common @ total[:, :size], np.concatenate((common, (common @ total[:, size])[:, None]), axis=1)
+        identity(size) + common @ total[:, :size], np.concatenate((common, (common @ total[:, size])[:, None]), axis=1)
     )
     covariance, mean = both[:, :size] + own, both[:, size]
     if at is not None:
         information, shift = ability.precision[at], ability.shift[at]
         both = solved(
-            np.eye(size) + covariance @ information,
+            identity(size) + covariance @ information,
             np.concatenate((covariance, (mean + covariance @ shift)[:, None]), axis=1),
         )
         covariance, mean = both[:, :size], both[:, size]

@@ -46,6 +46,14 @@ def spread(sigma: float, tau: float) -> Array:
     return out
 
 
+@lru_cache(maxsize=64)
+def identity(size: int) -> Array:
+    """The identity matrix, not to be written to."""
+    out = np.eye(size)
+    out.flags.writeable = False
+    return out
+
+
 def marginal(mu: float, sigma: float, tau: float) -> float:
     """P(success) of one attempt, difficulty unknown: E[logistic(mu + sigma z + tau u)]."""
     return moments(mu + spread(sigma, tau))[0]

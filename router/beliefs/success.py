@@ -17,7 +17,7 @@ from router.beliefs.ability import Ability, solved
 from router.beliefs.calibration import Calibration
 from router.beliefs.correlation import Correlation, Spread
 from router.beliefs.drift import Chance, Drift
-from router.beliefs.latent import Array, Index, moments, spread
+from router.beliefs.latent import Array, Index, identity, moments, spread
 from router.beliefs.likelihood import Slope, Try, slope, telling, tried
 from router.beliefs.linear import Linear
 from router.beliefs.published import Scores, Success, scores
@@ -147,7 +147,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         self, said: Evidence, arms: Index, gradient: Array, precision: Array, keep: float, spreads: Spread
     ) -> Successes:
         """The joint step of a Gauss-Newton (extended Kalman) filter, its covariance between the parts then dropped."""
-        one = np.eye(len(arms))
+        one = identity(len(arms))
         unit = _published(self.scores, self.arms, said.step_class, spreads.sigma, spreads.tau)[1][arms]
         units = unit[:, None] * unit
         own = self.ability.of(said.step_class)[1][arms[:, None], arms] * units
