@@ -119,7 +119,9 @@ async def test_a_lesson_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture
     under_test.outcome(OUTCOME)
     under_test.change(Change((decided(),)))
     task = asyncio.create_task(under_test.work())
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        while not beliefs.lessons:  # noqa: ASYNC110 (a lesson is a plain call)
+            await asyncio.sleep(0.005)
     assert not task.done()
     task.cancel()
     assert (beliefs.lessons, failures) == (["success"], [1])
