@@ -112,6 +112,7 @@ def create_app(
         written=metrics.journal_records.inc,
         dropped=metrics.journal_dropped.inc,
         degraded=metrics.journal_degraded.set,
+        stream=loader.journal_stream,
     )
     told: dict[str, Callable[[Outcome], None]] = {
         **({"beliefs": state.learner.outcome} if state.learner else {}),
@@ -214,7 +215,8 @@ class Life:
         beside = [asyncio.create_task(each) for each in work]
         if parts.journal is not None:
             parts.journal.start()
-            LOG.info("journal: outcomes are logged in %s", parts.settings.journal_dir)
+            where = "the store" if parts.settings.journal == "store" else parts.settings.journal_dir
+            LOG.info("journal: outcomes are logged in %s", where)
         self.started = True
         try:
             yield

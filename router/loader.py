@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.errors import ConfigError
+from router.settings import EMBEDDED, MEMORY
 
 if TYPE_CHECKING:
     from router.deployment import Deployment
     from router.settings import Settings
     from router.store.board import Board
     from router.store.shared import SharedStore
+    from router.store.stream import Stream
     from router.upstream.base import Upstream
     from router.upstream.litellm import LiteLLMUpstream
     from router.upstream.openai import OpenAIUpstream
@@ -97,6 +99,17 @@ def shared_store(
     )
     board: Board = importlib.import_module("router.store.board").Board(link)
     return made, board
+
+
+def journal_stream(settings: Settings) -> Stream:
+    """The journal in the store of the settings. Loads redis. Raises ConfigError where that is no store to share."""
+    url = settings.store
+    if url == EMBEDDED and settings.state_dir is not None:
+        url = f"unix://{settings.state_dir}/valkey/socket"
+    if url == MEMORY:
+        raise ConfigError("TURNOUT_JOURNAL", None, "is store, but TURNOUT_STORE names none that is shared")
+    made: Stream = importlib.import_module("router.store.stream").Stream(url)
+    return made
 
 
 def embedded_store(folder: Path | None) -> AbstractContextManager[str]:

@@ -26,7 +26,7 @@ ANY_NUMBER = (0.001, 1e12)
 """Bounds of the other numbers: 0 would mean `at once` in one place and `never` in another, so it is refused."""
 CHOICES = {
     "client": ("native", "aiohttp"),
-    "journal": ("auto", "on", "off"),
+    "journal": ("auto", "on", "off", "store"),
     "learn": ("on", "off"),
     "journal_fsync": ("always", "interval", "never"),
     "journal_gzip": ("off", "on"),
@@ -103,7 +103,7 @@ class Settings:
     state_dir: Path | None = None
     """Folder of what outlives the server; `serve` takes the user's own state folder where not given."""
     journal: str = "auto"
-    """Whether outcomes are logged; `auto`: where there is a state folder that can be written."""
+    """Whether outcomes are logged; `auto`: where there is a state folder that can be written; `store`: in the store."""
     journal_fsync: str = "interval"
     """When written records are forced to the disk: after each batch, each second, or when the system likes."""
     journal_segment_bytes: int = 64_000_000

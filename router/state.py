@@ -120,7 +120,7 @@ def opened(
     learner = _learner(settings, metrics, trusts)(lambda: library.current.beliefs, believe)
     if archive is None:
         return State(store, learner, None, None)
-    if isinstance(store, MemoryStore) and settings.journal_dir is not None and settings.journal != "off":
+    if isinstance(store, MemoryStore) and settings.journal_dir is not None and settings.journal in ("auto", "on"):
         since = found.at if found is not None else 0.0
         keepers.recover(settings.journal_dir, store, learner, since=since, success=settings.learn == "on")
     return State(store, learner, Keeper(archive, lambda: (library.current.beliefs, ""), learner, _version(found)), None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import msgspec
@@ -18,8 +20,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from router import loader
 from router.cli import ledger, show
 from router.errors import ConfigError
-from router.journal import Record, StepRecord, Tail, Tally, export, last, read, steps
-from router.settings import PREFIX, from_environment
+from router.journal import Copy, Record, StepRecord, Tail, Tally, export, last, read, steps
+from router.settings import PREFIX, Settings, from_environment
 
 FOLLOW_S = 0.5
 """Seconds between looks while following."""
@@ -38,8 +40,13 @@ app = typer.Typer(help="What was decided, what came of it, and what was said of 
 
 @app.command()
 def path(context: typer.Context, state: State = None) -> None:
-    """Print the folder of the journal."""
-    show.say(OUT, str(folder(context, state)))
+    """Print the folder of the journal, or the place in the store."""
+    settings = _settings(context, state)
+    if settings.journal == "store":
+        with closing(loader.journal_stream(settings)) as stream:
+            show.say(OUT, stream.where)
+        return
+    show.say(OUT, str(folder(settings)))
 
 
 @app.command("show")
@@ -52,24 +59,26 @@ def show_records(
     state: State = None,
 ) -> None:
     """Show the last steps, or one of them with all that is known of it."""
-    where, tally = folder(context, state), Tally()
-    if decision is not None:
-        _one(where, decision, as_json, tally)
-        return
-    tail = Tail(where)  # before reading: what comes meanwhile is shown twice rather than never
-    found = last(where, count, tally)
-    print_out = _lines if as_json else ledger.Ledger(OUT).add
-    print_out(found)
-    if not found and not follow:
-        show.say(ERR, f"No outcome is logged in {where} yet.", style="dim")
-    _passed_over(tally)
-    if follow:
-        _follow(tail, print_out)
+    tally = Tally()
+    with _place(context, state) as (where, refresh):
+        if decision is not None:
+            _one(where, decision, as_json, tally)
+            return
+        tail = Tail(where)  # before reading: what comes meanwhile is shown twice rather than never
+        found = last(where, count, tally)
+        print_out = _lines if as_json else ledger.Ledger(OUT).add
+        print_out(found)
+        if not found and not follow:
+            show.say(ERR, f"No outcome is logged in {where} yet.", style="dim")
+        _passed_over(tally)
+        if follow:
+            _follow(tail, refresh, print_out)
 
 
-def _follow(tail: Tail, print_out: Callable[[list[Record]], None]) -> None:
+def _follow(tail: Tail, refresh: Callable[[], None], print_out: Callable[[list[Record]], None]) -> None:
     pause = threading.Event()
     while not pause.wait(FOLLOW_S):
+        refresh()
         if more := tail.more():
             print_out(more)
 
@@ -86,11 +95,11 @@ def export_records(
     """Write a table with one row a step, the verdicts on it included."""
     if (parquet is None) == (jsonl is None):
         raise ConfigError("journal export", None, "give either --parquet FILE or --jsonl FILE")
-    where, tally = folder(context, state), Tally()
+    tally, now = Tally(), time.time()
     duckdb: Any = loader.duckdb() if parquet is not None else None
-    now = time.time()
-    rows = steps(where, since=moment("--since", since, now), until=moment("--until", until, now), tally=tally)
-    with _progress() as counted:
+    begin, end = moment("--since", since, now), moment("--until", until, now)
+    with _place(context, state) as (where, _), _progress() as counted:
+        rows = steps(where, since=begin, until=end, tally=tally)
         if parquet is not None:
             count = export.parquet(counted(rows), parquet, duckdb)
         else:
@@ -136,13 +145,36 @@ def _passed_over(tally: Tally) -> None:
         show.say(ERR, f"Passed over: {tally.torn} cut-off and {tally.invalid} unreadable lines.", style="yellow")
 
 
-def folder(context: typer.Context, state: Path | None) -> Path:
+def _settings(context: typer.Context, state: Path | None) -> Settings:
+    found = from_environment(context.obj or {})
+    return dataclasses.replace(found, state_dir=state or found.state_dir or found.user_state_dir)
+
+
+def folder(settings: Settings) -> Path:
     """Where the server keeps its journal, by the same settings. Raises ConfigError where that is nowhere."""
-    settings = from_environment(context.obj or {})
-    root = state or settings.state_dir or settings.user_state_dir
-    if root is None:
+    if settings.journal_dir is None:
         raise ConfigError(f"{PREFIX}STATE_DIR", None, "is not set, and there is no home folder to look in")
-    return root / "journal"
+    return settings.journal_dir
+
+
+@contextmanager
+def _place(context: typer.Context, state: Path | None) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A folder to read the journal in, and what brings it up to date: a copy where it is kept in the store."""
+    settings = _settings(context, state)
+    if settings.journal != "store":
+        yield folder(settings), lambda: None
+        return
+    with closing(loader.journal_stream(settings)) as stream, TemporaryDirectory(prefix="turnout-") as home:
+        copy = Copy(Path(home))
+
+        def refresh() -> None:
+            try:
+                copy.add(stream.more())
+            except OSError as error:
+                raise ConfigError(stream.where, None, f"cannot be read: {error}") from None
+
+        refresh()
+        yield Path(home), refresh
 
 
 def moment(option: str, text: str | None, now: float) -> float | None:

@@ -8,7 +8,7 @@ from typing import cast
 
 from router.errors import ConfigError
 from router.journal.files import Files, Limits, Sync
-from router.journal.writer import Journal
+from router.journal.writer import Journal, Sink
 from router.settings import PREFIX, Settings
 
 LOG = logging.getLogger("turnout")
@@ -20,14 +20,17 @@ def opened(
     written: Callable[[int], object],
     dropped: Callable[[int], object],
     degraded: Callable[[bool], object],
+    stream: Callable[[Settings], Sink],
 ) -> Journal | None:
-    """A journal that is not started yet; the callables are those of `Journal`.
+    """A journal that is not started yet; the callables are those of `Journal`, and what opens one in the shared store.
 
     None where it is off, or `auto` and there is no state folder or it cannot be written. Raises ConfigError where it is
     `on` and cannot be had.
     """
     if settings.journal == "off":
         return None
+    if settings.journal == "store":
+        return Journal(stream(settings), written=written, dropped=dropped, degraded=degraded)
     folder = settings.journal_dir
     if folder is None:
         if settings.journal == "on":

@@ -29,8 +29,6 @@ TIMEOUT_S = 0.05
 CONNECTIONS = 16
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 QUICK: dict[str, Any] = {
-    "socket_timeout": TIMEOUT_S,
-    "socket_connect_timeout": TIMEOUT_S,
     "protocol": 2,
     "driver_info": None,  # else each connection begins with two round trips to say who it is
 }
@@ -41,10 +39,17 @@ Command = Sequence[Any]
 class Link:
     """Runs commands. All keys that it is given lie in one slot, so that a Cluster serves them from one node."""
 
-    def __init__(self, url: str, failed: Callable[[], object], degraded: Callable[[bool], object]) -> None:
-        """`failed` is told of each failure, `degraded` when the link goes down or comes up. Raises ConfigError."""
+    def __init__(
+        self,
+        url: str,
+        failed: Callable[[], object],
+        degraded: Callable[[bool], object],
+        seconds: float = TIMEOUT_S,
+    ) -> None:
+        """`failed` is told of each failure, `degraded` when the link goes down or comes up; a connection and an answer
+        may take so many `seconds`. Raises ConfigError."""
         self.where = shown(url)
-        self._client = client(url)
+        self._client = client(url, seconds)
         self._failed, self._degraded = failed, degraded
         self.up = True
 
@@ -100,18 +105,19 @@ class Link:
             LOG.debug("store: the connection did not close well", exc_info=True)
 
 
-def client(url: str) -> Any:
+def client(url: str, seconds: float = TIMEOUT_S) -> Any:
     """A client that connects only when it is used. Raises ConfigError for a URL that is none of SCHEMES."""
     parts = urlsplit(url)
     retry = Retry(NoBackoff(), 0)
+    quick = {**QUICK, "socket_timeout": seconds, "socket_connect_timeout": seconds}
     try:
         if parts.scheme not in SCHEMES or not (parts.hostname or parts.path):
             raise ValueError(f"the URL must begin with one of {', '.join(f'{s}://' for s in SCHEMES)}")
         scheme, _, kind = parts.scheme.partition("+")
         if not kind:
-            return redis.Redis.from_url(url, retry=retry, max_connections=CONNECTIONS, **QUICK)
+            return redis.Redis.from_url(url, retry=retry, max_connections=CONNECTIONS, **quick)
         login = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
-        options = {**QUICK, **login, "retry": retry, "ssl": scheme == "rediss"}
+        options = {**quick, **login, "retry": retry, "ssl": scheme == "rediss"}
         nodes = _nodes(parts.netloc.rpartition("@")[2], 26379 if kind == "sentinel" else 6379)
         if kind == "cluster":
             return RedisCluster(startup_nodes=[ClusterNode(*node) for node in nodes], **options)
@@ -119,7 +125,7 @@ def client(url: str) -> Any:
         if not service:
             raise ValueError("name the Sentinel's service: redis+sentinel://host:26379/SERVICE")
         build: Any = Sentinel  # it has no types
-        sentinel = build(nodes, sentinel_kwargs={**QUICK, "ssl": scheme == "rediss"}, **options)
+        sentinel = build(nodes, sentinel_kwargs={**quick, "ssl": scheme == "rediss"}, **options)
         return sentinel.master_for(service, db=int(number or 0))
     except (ValueError, TypeError, RedisError) as error:
         raise ConfigError(f"{PREFIX}STORE", None, f"{shown(url)}: {error}") from None

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from router.errors import ConfigError
-from router.journal import Journal, opened, read
+from router.journal import Journal, Sink, opened, read
 from router.settings import Settings
 from tests.journal.made import Told, plain
 
 
 def open_(**settings: object) -> Journal | None:
-    return opened(Settings(**settings), **Told().callables)  # type: ignore[arg-type]
+    return opened(Settings(**settings), **Told().callables, stream=Elsewhere)  # type: ignore[arg-type]
+
+
+class Elsewhere(Sink):
+    """Lines that end up in no folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.lines: list[bytes] = []
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        self.lines += lines
+
+    def tend(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_in_the_store(tmp_path: Path) -> None:
+    """Whatever the settings' store has for it takes the lines, and no folder is made."""
+    found = open_(state_dir=tmp_path, journal="store")
+    assert found is not None
+    found.observe(plain(0))
+    found.start()
+    found.close()
+    assert found.waiting == 0 and not [*tmp_path.iterdir()]
 
 
 def test_no_state_folder_no_journal(caplog: pytest.LogCaptureFixture) -> None:
