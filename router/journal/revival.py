@@ -24,6 +24,7 @@ class Option(msgspec.Struct, frozen=True):
     p: float
     input_counted: int
     load: float
+    cost: float
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -84,4 +85,4 @@ def _decision(record: OutcomeRecord) -> Decided | None:
 
 def _option(offer: Offer, deployment: str) -> Option:
     load = offer.load if deployment == offer.deployment else 0.0
-    return Option(offer.arm, Deployed(deployment, offer.room), offer.p, offer.input_counted, load)
+    return Option(offer.arm, Deployed(deployment, offer.room), offer.p, offer.input_counted, load, offer.cost)

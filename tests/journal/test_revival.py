@@ -32,7 +32,12 @@ def test_it_is_judged_and_learned_from_as_before() -> None:
     assert [a.p for a in other.answers] == pytest.approx([a.p for a in one.answers], abs=1e-6)
     assert other.p == pytest.approx(one.p, abs=1e-6)
     assert replace(other, p=one.p, answers=one.answers) == one
-    assert heard(back) == heard(before)
+    found, told = heard(back), heard(before)
+    assert found is not None and told is not None
+    costs = [r.expected_usd for r in told.reports]
+    assert [r.expected_usd for r in found.reports] == pytest.approx(costs, abs=1e-9)
+    same = tuple(replace(r, expected_usd=c) for r, c in zip(found.reports, costs, strict=True))
+    assert replace(found, reports=same) == told
     assert replace(taken(back), decided=None) == replace(taken(before), decided=None)
 
 
