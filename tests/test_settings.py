@@ -70,7 +70,7 @@ REFUSED = [
     ("KEEPALIVE_INTERVAL", "-5", "from 0.001"),
     ("MAX_BODY_BYTES", "0", "from 0.001"),
     ("RELOAD_INTERVAL", "-1", "from 0 to"),
-    ("JOURNAL", "yes", "must be one of auto, on, off, not 'yes'"),
+    ("JOURNAL", "yes", "must be one of auto, on, off, store, not 'yes'"),
     ("JOURNAL_FSYNC", "often", "must be one of always, interval, never"),
     ("JOURNAL_GZIP", "1", "must be one of off, on"),
     ("JOURNAL_SEGMENT_BYTES", "100", "from 4096"),
