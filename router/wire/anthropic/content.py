@@ -53,8 +53,11 @@ def messages(raw: msgspec.Raw | None) -> list[Message]:
     """The field `messages` as chat messages. Raises BadRequest naming the block at fault."""
     if raw is None:
         refuse("messages", "is missing: send a list of at least one message")
+    said = decode(_MESSAGES, raw, "messages")
+    if not said:
+        refuse("messages", "must hold at least one message")
     out: list[Message] = []
-    for i, message in enumerate(decode(_MESSAGES, raw, "messages")):
+    for i, message in enumerate(said):
         where = f"messages[{i}].content"
         speak = _ROLES.get(message.role)
         if speak is None:

@@ -167,6 +167,7 @@ turns = st.lists(
         ),
         st.tuples(st.just("results"), st.lists(words, min_size=1, max_size=3)),
     ),
+    min_size=1,
     max_size=6,
 )
 

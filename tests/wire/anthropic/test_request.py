@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from router.errors import BadRequest
+from router.errors import BadRequest, TurnoutError
 from router.wire import chat
 from router.wire.anthropic.request import Asked, to_chat
 
@@ -193,6 +194,7 @@ def test_what_no_model_here_needs_is_left_out() -> None:
 
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"messages": "hello"}, "messages"),
+    ({"messages": [], "system": "Be kind."}, "messages"),
     ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
     ({"messages": [{"content": "x"}]}, "messages[0]"),
     ({"messages": [{"role": "user"}]}, "messages[0].content"),
@@ -232,3 +234,76 @@ def test_messages_are_needed() -> None:
         with pytest.raises(BadRequest) as caught:
             to_chat(body)
         assert caught.value.param == param
+
+
+EVERYTHING: dict[str, Any] = {
+    "model": "auto",
+    "max_tokens": 5,
+    "stream": True,
+    "system": [{"type": "text", "text": "a"}],
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "hi"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aa"}},
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t",
+                    "content": [{"type": "text", "text": "x"}],
+                    "is_error": True,
+                },
+                {
+                    "type": "document",
+                    "title": "t",
+                    "source": {"type": "content", "content": [{"type": "text", "text": "d"}]},
+                },
+                {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "d"}]},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "h", "signature": "s"},
+                {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}},
+            ],
+        },
+    ],
+    "tools": [{"name": "f", "input_schema": {"type": "object"}, "description": "d"}],
+    "tool_choice": {"type": "tool", "name": "f"},
+    "thinking": {"type": "enabled", "budget_tokens": 5},
+    "metadata": {"user_id": "u", "turnout.step": "x"},
+    "output_config": {"format": {"type": "json_schema", "schema": {}}},
+    "stop_sequences": ["a"],
+    "turnout": {"accuracy": 0.5},
+}
+JUNK: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], {}, [[]], [None], {"type": "text"}, {"type": 5}, "\ud800"]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path to every member below `value`."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [p for key, part in inner for p in ((*path, key), *places(part, (*path, key)))]
+
+
+def changed(path: tuple[Any, ...], junk: Any) -> bytes:
+    whole = json.loads(json.dumps(EVERYTHING))
+    at = whole
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = junk
+    return json.dumps(whole).encode()
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+def test_whatever_stands_anywhere_is_taken_or_named(junk: Any) -> None:
+    """A request with nonsense in any one place: refused by a name of the caller's own, or a chat completion's."""
+    refused = 0
+    for path in places(EVERYTHING):
+        try:
+            chat.parse(to_chat(changed(path, junk)).body)
+        except TurnoutError as error:
+            refused += 1
+            named = re.match(r"\w+", error.param or "")
+            assert error.code == "invalid_json" or (named and named[0] in EVERYTHING), (path, error.message)
+    assert refused > 10
