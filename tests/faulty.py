@@ -136,6 +136,13 @@ async def _gzip_stream(exchange: Exchange) -> None:
     await exchange.send(*packets)
 
 
+async def _gzip_event(exchange: Exchange) -> None:
+    """A stream whose one event swells for ever."""
+    packets = chunked(ROLE, gzip.compress(b"data: " + bytes(BOMB_BYTES), compresslevel=1))
+    packets[0] = packets[0].replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n")
+    await exchange.send(packets[0], *packets[2:])
+
+
 async def _large(exchange: Exchange) -> None:
     await exchange.send(http(bytes(LARGE_BYTES), "200 OK", "application/json", "connection: close"))
     exchange.close()
@@ -184,6 +191,7 @@ ACTS: dict[str, Callable[[Exchange], Awaitable[None]]] = {
     "large": _large,
     "large-chunked": _large_chunked,
     "gzip-bomb": _gzip_bomb,
+    "gzip-event": _gzip_event,
     "endless": _endless,
     "paused": _paused,
 }

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
+import resource
 import signal
 import socket
 from types import FrameType
@@ -117,8 +118,16 @@ def _serve(settings: Settings, console: Console) -> None:
     welcome(settings, len(app.ring.grants) if app.ring.keyed else None, console)
     gc.collect()
     gc.set_threshold(*GARBAGE)
+    _open_many()
     gc.freeze()  # what was built at start is never garbage; do not look at it again
     Server(app, settings.shutdown_delay).run(sockets=socks)
+
+
+def _open_many() -> None:
+    """Takes as many open files as the system allows: each step under way needs two, and shells give 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a system that says unlimited may mean less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def welcome(settings: Settings, keys: int | None, console: Console) -> None:

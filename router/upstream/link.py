@@ -13,7 +13,7 @@ import httptools
 
 from router.errors import UpstreamFault
 
-HIGH_WATER = 262_144
+HIGH_WATER = 65_536
 """Bytes that wait to be taken beyond which the socket is not read, so that a slow reader costs bounded memory."""
 HEADER_BYTES = 32_768
 """Longest head of an answer."""

@@ -21,6 +21,10 @@ class Served:
         self.journal = state / "journal"
 
     @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", int(self.url.rpartition(":")[2])
+
+    @property
     def pid(self) -> int:
         return self._running.process.pid
 
@@ -36,8 +40,15 @@ class Served:
 
     def memory(self) -> float:
         """Resident memory in MB."""
+        return self._status("VmRSS")
+
+    def peak(self) -> float:
+        """The most that it ever was, in MB."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return int(status.split(f"{name}:")[1].split()[0]) / 1024
 
 
 @asynccontextmanager
