@@ -18,7 +18,7 @@ _ITEM = {
             "type": "string",
             "default": "message",
             "description": "message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, "
-            "local_shell_call, local_shell_call_output, reasoning or item_reference.",
+            "reasoning, item_reference, or a call of local_shell, shell or apply_patch and its output.",
         }
     },
 }

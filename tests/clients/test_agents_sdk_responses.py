@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 from agents import (
     Agent,
+    ApplyPatchTool,
     CustomTool,
     LocalShellCommandRequest,
     LocalShellTool,
     ModelSettings,
     OpenAIResponsesModel,
     Runner,
+    ShellCommandRequest,
+    ShellTool,
     function_tool,
 )
+from agents.editor import ApplyPatchOperation, ApplyPatchResult
 from openai import AsyncOpenAI
 from openai.types.shared import Reasoning
 from pydantic import BaseModel
@@ -102,7 +106,7 @@ async def test_steps_ask_for_what_they_need(client: AsyncOpenAI, ledger: Ledger,
 
 
 async def test_tools_that_are_no_functions(client: AsyncOpenAI, ledger: Ledger, lane: str) -> None:
-    """A tool of free text and the local shell are offered as functions, and called as what they are."""
+    """Tools of free text, shells and patches are offered as functions, and called as what they are."""
     said: list[Any] = []
 
     async def note(context: Any, text: str) -> str:
@@ -113,12 +117,25 @@ async def test_tools_that_are_no_functions(client: AsyncOpenAI, ledger: Ledger, 
         said.append(request.data.action.command)
         return "done"
 
-    for tool in (
+    async def shell(request: ShellCommandRequest) -> str:
+        said.append(request.data.action.commands)
+        return "done"
+
+    class Editor:
+        def create_file(self, operation: ApplyPatchOperation) -> ApplyPatchResult:
+            said.append(operation.path)
+            return ApplyPatchResult(status="completed", output="done")
+
+        update_file = delete_file = create_file
+
+    tools: list[Any] = [
         CustomTool(name="note", description="Takes a note.", on_invoke_tool=note),
         LocalShellTool(executor=run),
-    ):
+        ShellTool(executor=shell),
+        ApplyPatchTool(editor=Editor()),
+    ]
+    for tool in tools:
         agent = clerk(client, lane, []).clone(tools=[tool])
         assert (await Runner.run(agent, "Do it.")).final_output
-    text, command = said
-    assert isinstance(text, str) and text and isinstance(command, list)
-    assert len(ledger.entries(lane)) == 4
+    assert [type(what) for what in said] == [str, list, list, str] and all(said)
+    assert len(ledger.entries(lane)) == 8

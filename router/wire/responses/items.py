@@ -10,6 +10,8 @@ import msgspec
 from router.step import NULL
 from router.wire.body import decode, refuse
 from router.wire.responses import content, ids, offer, thought
+from router.wire.responses.content import Content
+from router.wire.responses.local import LOCAL, patched, printed
 
 HOSTED = ("web_search_", "file_search_", "code_interpreter_", "image_generation_", "tool_search_", "mcp_")
 """What the types of items begin with that tools at OpenAI left behind; their fruit is in the messages that follow."""
@@ -32,6 +34,8 @@ class Item(msgspec.Struct, frozen=True):
     input: msgspec.Raw = NULL
     output: msgspec.Raw = NULL
     action: msgspec.Raw = NULL
+    operation: msgspec.Raw = NULL
+    status: str | None = None
     summary: msgspec.Raw = NULL
     encrypted_content: str | None = None
 
@@ -120,11 +124,13 @@ class _Writer:
         said = _text(item.input, f"{param}.input")
         self._call(item, param, offer.chat_name(_name(item, param), item.namespace), _json({"input": said}))
 
-    def shell(self, item: Item, param: str) -> None:
-        action = bytes(item.action).decode()
-        if action[:1] != "{":
-            refuse(f"{param}.action", "must be an object")
-        self._call(item, param, offer.SHELL, action)
+    def local(self, item: Item, param: str) -> None:
+        kind = item.type.removesuffix("_call")
+        member = LOCAL[kind].member
+        asked = bytes(item.operation if member == "operation" else item.action).decode()
+        if asked[:1] != "{":
+            refuse(f"{param}.{member}", "must be an object")
+        self._call(item, param, kind, asked)
 
     def _call(self, item: Item, param: str, name: str, arguments: str) -> None:
         call_id = _call_id(item, param)
@@ -141,7 +147,7 @@ class _Writer:
         if call_id not in self._calls:
             refuse(f"{param}.call_id", f"must be that of a call before it; there is none called {call_id[:64]!r}")
         self._close()
-        read = content.read(item.output, f"{param}.output")
+        read = _output(item, f"{param}.output")
         self._messages.append({"role": "tool", "tool_call_id": call_id, "content": read.text("\n")})
         if read.images:
             # Few servers take pictures in a tool's message, and nothing may stand between the messages of its tools.
@@ -170,6 +176,14 @@ class _Writer:
         if self._pictures:
             self._messages.append({"role": "user", "content": self._pictures})
             self._pictures = []
+
+
+def _output(item: Item, param: str) -> Content:
+    if item.type == "shell_call_output":
+        return Content((printed(item.output, param),))
+    if item.type == "apply_patch_call_output":
+        return Content((patched(item.output, item.status, param),))
+    return content.read(item.output, param)
 
 
 def _name(item: Item, param: str) -> str:
@@ -214,9 +228,9 @@ _KINDS: dict[str, Callable[[_Writer, Item, str], None]] = {
     "reasoning": _Writer.reasoning,
     "function_call": _Writer.function,
     "custom_tool_call": _Writer.custom,
-    "local_shell_call": _Writer.shell,
+    **{f"{kind}_call": _Writer.local for kind in LOCAL},
     "function_call_output": _Writer.output,
     "custom_tool_call_output": _Writer.output,
-    "local_shell_call_output": _Writer.output,
+    **{f"{kind}_call_output": _Writer.output for kind in LOCAL},
     REFERENCE: _reference,
 }

@@ -15,9 +15,10 @@ import msgspec
 
 from router.step import NULL
 from router.wire.body import decode, refuse, refuse_nesting
+from router.wire.responses.local import LOCAL
 from router.wire.tools import MAX_TOOLS
 
-Kind = Literal["function", "custom", "local_shell"]
+Kind = Literal["function", "custom", "local"]
 
 MAX_NAME = 64
 """Characters of a function's name that OpenAI-compatible servers take."""
@@ -25,20 +26,6 @@ _CACHED = 65_536
 """Bytes of a tool list that is remembered: an agent sends the same one with every step."""
 LEFT_OUT = ("web_search", "image_generation", "tool_search")
 """What the types of tools begin with that are left out."""
-SHELL = "local_shell"
-_SHELL = {
-    "name": SHELL,
-    "description": "Runs a command on the user's machine and returns what it printed.",
-    "parameters": {
-        "type": "object",
-        "properties": {
-            "command": {"type": "array", "items": {"type": "string"}, "description": "The command and its arguments."},
-            "working_directory": {"type": "string"},
-            "timeout_ms": {"type": "integer"},
-        },
-        "required": ["command"],
-    },
-}
 _INPUT = {
     "type": "object",
     "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text."}},
@@ -72,6 +59,10 @@ class _Format(msgspec.Struct, frozen=True):
     definition: str = ""
 
 
+class _Environment(msgspec.Struct, frozen=True):
+    type: str = "local"
+
+
 class _Tool(msgspec.Struct, frozen=True):
     type: str
     name: str = ""
@@ -79,6 +70,7 @@ class _Tool(msgspec.Struct, frozen=True):
     parameters: msgspec.Raw = NULL
     strict: bool | None = None
     format: _Format | None = None
+    environment: _Environment | None = None
     tools: list[_Tool] | None = None
 
 
@@ -136,8 +128,8 @@ def _functions(tool: _Tool, param: str, namespace: str | None = None) -> list[tu
     if tool.type == "namespace" and namespace is None:
         inner = enumerate(tool.tools or ())
         return [pair for i, one in inner for pair in _functions(one, f"{param}.tools[{i}]", tool.name)]
-    if tool.type == SHELL:
-        return [(_SHELL, Tool("local_shell", SHELL))]
+    if tool.type in LOCAL and (tool.environment is None or tool.environment.type == "local"):
+        return [(LOCAL[tool.type].function, Tool("local", tool.type))]
     if tool.type not in ("function", "custom"):
         refuse(
             f"{param}.type",
@@ -205,7 +197,7 @@ def _mode(mode: str, tools: Sequence[dict[str, Any]]) -> str:
 
 def _named(offer: Offer, said: _Choice, param: str) -> str:
     """The function that stands for the tool that is named."""
-    name = SHELL if said.type == SHELL else chat_name(said.name, said.namespace)
+    name = said.type if said.type in LOCAL else chat_name(said.name, said.namespace)
     if name not in offer.known:
         refuse(param, "must name one of the tools, of a kind that can be had here")
     return name

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import msgspec
-
-from router.wire.responses import thought
+from router.wire.responses import local, thought
 from router.wire.responses.free import Free
 from router.wire.responses.offer import Tool
 
@@ -136,7 +134,7 @@ class Message:
 
 
 class Call:
-    """A call of a function, or of what it stands for: told piece by piece, but for a command, which is told whole."""
+    """A call of a function, or of what it stands for: told piece by piece, but for what the caller's machine does."""
 
     def __init__(self, index: int, name: str, call_id: str, tool: Tool) -> None:
         self._at = {"item_id": name, "output_index": index}
@@ -170,10 +168,10 @@ class Call:
 
     def item(self, status: str) -> dict[str, Any]:
         arguments = "".join(self._texts)
-        item: dict[str, Any] = {"id": self._at["item_id"], "type": f"{self._tool.kind}_call", "status": status}
+        item: dict[str, Any] = {"id": self._at["item_id"], "type": "function_call", "status": status}
         item["call_id"] = self._call_id
-        if self._tool.kind == "local_shell":
-            return {**item, "action": _action(arguments)}
+        if self._tool.kind == "local":
+            return {**item, "type": f"{self._tool.name}_call", **local.asked(self._tool.name, arguments)}
         if self._tool.kind == "custom":
             item |= {"type": "custom_tool_call", "name": self._tool.name, "input": self._free.text}
         else:
@@ -187,28 +185,3 @@ def _added(piece: Piece, at: dict[str, Any]) -> Event:
 
 def _done(piece: Piece, at: dict[str, Any], status: str) -> Event:
     return "response.output_item.done", {"output_index": at["output_index"], "item": piece.item(status)}
-
-
-class _Action(msgspec.Struct):
-    command: list[str]
-    working_directory: str | None = None
-    timeout_ms: int | None = None
-
-
-_ACTION = msgspec.json.Decoder(_Action)
-
-
-def _action(arguments: str) -> dict[str, Any]:
-    """A command to run; none where the model's words are no command."""
-    try:
-        said = _ACTION.decode(arguments)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        said = _Action([])
-    return {
-        "type": "exec",
-        "command": said.command,
-        "env": {},
-        "timeout_ms": said.timeout_ms,
-        "user": None,
-        "working_directory": said.working_directory,
-    }

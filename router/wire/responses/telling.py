@@ -128,7 +128,7 @@ class Telling:
             yield from self._close_others()
             index = len(self._pieces)
             tool = self._offer.known.get(function.name or "", Tool("function", function.name or ""))
-            prefix = {"custom": "ctc", "local_shell": "lsh"}.get(tool.kind, "fc")
+            prefix = {"custom": "ctc", "local": "lc"}.get(tool.kind, "fc")
             call_id = said.id or f"call_{self._frame.id[5:]}_{index}"
             call = Call(index, ids.output(prefix, self._frame.id, index), call_id, tool)
             self._calls[slot] = (index, call)

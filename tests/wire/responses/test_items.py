@@ -115,15 +115,25 @@ def test_other_tools_are_functions() -> None:
     spaced = {**CALL, "call_id": "c2", "namespace": "crm"}
     action = {"type": "exec", "command": ["ls"], "env": {}}
     shell = {"type": "local_shell_call", "id": "x", "call_id": "c3", "action": action}
+    shells = {"type": "shell_call", "call_id": "c4", "action": {"commands": ["ls"]}}
+    patch = {"type": "apply_patch_call", "call_id": "c5", "operation": {"type": "delete_file", "path": "a"}}
     outs = [
         {"type": "custom_tool_call_output", "call_id": "c1", "output": "ok"},
         {"type": "function_call_output", "call_id": "c2", "output": "1"},
         {"type": "local_shell_call_output", "id": "c3", "output": "files"},
+        {"type": "shell_call_output", "call_id": "c4", "output": [{"stdout": "more files"}]},
+        {"type": "apply_patch_call_output", "call_id": "c5", "status": "failed"},
     ]
-    got = messages(USER, free, spaced, shell, *outs)
+    got = messages(USER, free, spaced, shell, shells, patch, *outs)
     names = [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in got[1]["tool_calls"]]
-    assert names == [("patch", {"input": 'a "b"'}), ("crm__f", {"a": 1}), ("local_shell", action)]
-    assert [message["content"] for message in got[2:]] == ["ok", "1", "files"]
+    assert names == [
+        ("patch", {"input": 'a "b"'}),
+        ("crm__f", {"a": 1}),
+        ("local_shell", action),
+        ("shell", shells["action"]),
+        ("apply_patch", patch["operation"]),
+    ]
+    assert [message["content"] for message in got[2:]] == ["ok", "1", "files", "more files", "failed"]
 
 
 def test_pictures_that_tools_return_follow_in_the_users_name() -> None:
@@ -168,6 +178,7 @@ REFUSED: list[tuple[list[Any], str, str]] = [
     ([{**CALL, "arguments": {}}], "input[0].arguments", "must be a string"),
     ([{"type": "custom_tool_call", "call_id": "c", "name": "n"}], "input[0].input", "must be a string"),
     ([{"type": "local_shell_call", "call_id": "c"}], "input[0].action", "must be an object"),
+    ([{"type": "apply_patch_call", "call_id": "c"}], "input[0].operation", "must be an object"),
     ([{"type": "item_reference", "id": "msg_1"}], "input[0].id", "'msg_1' is not"),
     ([{"type": 7}], "input[0].type", "must be a string"),
     (["Hi."], "input[0]", "must be an object"),

@@ -67,6 +67,14 @@ def test_a_local_shell_is_a_function() -> None:
     assert made.choice == {"type": "function", "function": {"name": "local_shell"}}
 
 
+@pytest.mark.parametrize("kind", ["local_shell", "shell", "apply_patch"])
+def test_what_runs_at_the_callers_is_a_function(kind: str) -> None:
+    """By the name of its type."""
+    made = read([{"type": kind, "environment": {"type": "local"}}, PLAIN], {"type": kind})
+    assert sent(made)[0]["function"]["name"] == kind and made.known[kind] == Tool("local", kind)
+    assert made.choice == {"type": "function", "function": {"name": kind}}
+
+
 def test_tools_that_agents_can_do_without_are_left_out() -> None:
     """And are not among those that the response shows."""
     made = read([SEARCH, PLAIN, {"type": "image_generation"}, {"type": "tool_search"}])
@@ -106,6 +114,7 @@ def test_a_choice(choice: Any, meant: Any, offered: list[str]) -> None:
 
 REFUSED: list[tuple[Any, Any, str, str]] = [
     ([{"type": "file_search"}], None, "tools[0].type", "runs at OpenAI"),
+    ([{"type": "shell", "environment": {"type": "container_auto"}}], None, "tools[0].type", "runs at OpenAI"),
     ([PLAIN, {"type": "mcp"}], None, "tools[1].type", "'mcp'"),
     ([{**SPACE, "tools": [SPACE]}], None, "tools[0].tools[0].type", "'namespace'"),
     ([{"type": "function"}], None, "tools[0].name", "1 to 256"),

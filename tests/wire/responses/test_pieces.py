@@ -79,7 +79,7 @@ def test_sealed_thinking() -> None:
 
 
 def test_other_tools_are_turned_back() -> None:
-    """Free text, the local shell and a namespace's function, each as its item; what is no such call is not run."""
+    """Free text, what runs at the caller's, a namespace's function: each as its item; what is no command is not run."""
     calls = [
         ("patch", '{"input":"a\\nb"}', {"type": "custom_tool_call", "name": "patch", "input": "a\nb"}),
         ("patch", "just text", {"type": "custom_tool_call", "name": "patch", "input": "just text"}),

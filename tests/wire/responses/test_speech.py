@@ -113,4 +113,4 @@ def test_an_answer_sent_back_is_what_the_model_said(message: dict[str, Any], fie
 def called(call: dict[str, Any]) -> tuple[str, str, Any]:
     """A call; of a command only what it runs, since its item has more members."""
     arguments = json.loads(call["function"]["arguments"])
-    return call["id"], call["function"]["name"], arguments.get("command", arguments)
+    return call["id"], call["function"]["name"], arguments.get("command", arguments.get("commands", arguments))

@@ -19,6 +19,8 @@ TOOLS: list[dict[str, Any]] = [
     {"type": "function", "name": "f"},
     {"type": "custom", "name": "patch"},
     {"type": "local_shell"},
+    {"type": "shell", "environment": {"type": "local"}},
+    {"type": "apply_patch"},
     {"type": "namespace", "name": "crm", "description": "", "tools": [{"type": "function", "name": "f"}]},
 ]
 
@@ -83,6 +85,8 @@ _ARGUMENTS = {
     "f": st.dictionaries(st.text(max_size=5), st.integers() | _TEXT, max_size=3),
     "crm__f": st.dictionaries(st.text(max_size=5), st.booleans(), max_size=2),
     "patch": st.fixed_dictionaries({"input": _TEXT}),
+    "apply_patch": st.fixed_dictionaries({"type": st.just("update_file"), "path": _TEXT, "diff": _TEXT}),
+    "shell": st.fixed_dictionaries({"commands": st.lists(_TEXT, max_size=3)}),
     "local_shell": st.fixed_dictionaries({"command": st.lists(_TEXT, max_size=3)}),
 }
 _CALLS = st.lists(
