@@ -74,16 +74,18 @@ class Layout(msgspec.Struct, frozen=True, eq=False):
             rest = rest * self.arms + arm
         return self.offsets[len(sequence) - 1] + rest
 
-    def begun(self, arm: int) -> Index:
-        """The numbers of all plans that begin with `arm`."""
-        widths = [self.arms**level for level in range(self.attempts)]
-        starts = [first + arm * width for first, width in zip(self.offsets, widths, strict=False)]
-        return np.concatenate([np.arange(s, s + width) for s, width in zip(starts, widths, strict=True)])
-
     def ends(self) -> Index:
         """The multiset of each plan, its last attempt included."""
         out: Index = np.concatenate(self.states[1:])
         return out
+
+
+@lru_cache(maxsize=1024)
+def begun(shape: Layout, arm: int) -> Index:
+    """The numbers of all plans that begin with `arm`."""
+    widths = [shape.arms**level for level in range(shape.attempts)]
+    starts = [first + arm * width for first, width in zip(shape.offsets, widths, strict=False)]
+    return np.concatenate([np.arange(s, s + width) for s, width in zip(starts, widths, strict=True)])
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from router.beliefs.latent import Array
 from router.beliefs.length import LogNormal, matched, phi
-from router.plan.probability import Failure, Layout, Table, layout, table
+from router.plan.probability import Failure, Layout, Table, begun, layout, table
 from router.terms import Terms
 
 Mask = NDArray[np.bool_]
@@ -97,13 +97,13 @@ class Found(msgspec.Struct, frozen=True, eq=False):
 
     def begun(self, arm: str, terms: Terms) -> Row | None:
         """The best plan that begins with `arm`; None where it misses the accuracy, the deadline or the cap."""
-        mask = np.zeros(len(self.cost), dtype=bool)
-        mask[self.shape.begun(self.space.arms.index(arm))] = True
-        if self.allowed is not None:
-            mask &= self.allowed
-        if not mask.any():
+        those = begun(self.shape, self.space.arms.index(arm))
+        mask = None if self.allowed is None else self.allowed[those]
+        if mask is not None and not mask.any():
             return None
-        number, met = _pick(terms.accuracy, self.low.p, self.cost, self.seconds, self.objective, mask)
+        p, cost, seconds = self.low.p[those], self.cost[those], self.seconds[those]
+        at, met = _pick(terms.accuracy, p, cost, seconds, self.objective[those], mask)
+        number = int(those[at])
         if not met or not _on_time(number, self.space, self.shape, self.mean, terms.deadline):
             return None
         return self.row(number)

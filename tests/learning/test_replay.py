@@ -189,3 +189,13 @@ def test_words_are_read_where_the_policy_reads_them() -> None:
     _, blind = seen(steps, Way())
     p = [[decision(one).options[N][0].p for one in found[-2:]] for found in (reading, blind)]
     assert p[0][0] > p[0][1] + 0.2 and abs(p[1][0] - p[1][1]) < 0.05
+
+
+def test_a_policy_that_explores_is_replayed_as_it_would_serve() -> None:
+    """One draw for each run, held for its steps, and the same whenever the same pass is replayed."""
+    arms = {N: tried(True), Q: tried(True)}
+    steps = [step(i, arms, run_id=f"r{i // 3}") for i in range(90)]
+    exploring = {"exploration": {"share": 1.0, "regret": 100}}
+    firsts = [[decision(one).chosen.arms[0] for one in seen(steps, OFF, **exploring)[1]] for _ in range(2)]
+    assert firsts[0] == firsts[1] and set(firsts[0]) == {N, Q}
+    assert all(len(set(firsts[0][i : i + 3])) == 1 for i in range(0, 90, 3))
