@@ -253,7 +253,7 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     private.include_router(contract.chat())
     private.include_router(completions.routes())
     private.include_router(embeddings.routes())
-    private.include_router(messages.routes(library.get, settings))
+    private.include_router(messages.routes(library.get, parts.guard.admission, settings, authorised))
     private.include_router(responses_contract.responses())
     shelf = Shelf(parts.state.store)
     private.include_router(stored.routes(shelf, Responses(shelf, settings), library.get, settings, authorised))

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from router.api import contract, tally
 from router.api.asgi import header_map, read_body
 from router.api.dialect import Asked, Chat, Dialect, Failure
 from router.config import Config
 from router.errors import TurnoutError
+from router.keys import Grant
+from router.limits import Admission
 from router.record import Incoming, token
 from router.settings import Settings
 from router.step import Native
@@ -147,7 +149,9 @@ _ERROR = {
 _COUNTED = {"type": "object", "required": ["input_tokens"], "properties": {"input_tokens": {"type": "integer"}}}
 
 
-def routes(config: Callable[[], Config], settings: Settings) -> APIRouter:
+def routes(
+    config: Callable[[], Config], admission: Admission, settings: Settings, authorised: Callable[..., Grant]
+) -> APIRouter:
     router = contract.step(
         MESSAGES,
         "messages",
@@ -166,10 +170,11 @@ def routes(config: Callable[[], Config], settings: Settings) -> APIRouter:
         COUNT,
         summary="Count a request's input tokens",
         openapi_extra={"requestBody": body},
-        responses={200: counted_well, **contract.refusals(_ERROR, (400, 401, 403, 404, 408, 413))},
+        responses={200: counted_well, **contract.refusals(_ERROR, (400, 401, 403, 404, 408, 413, 429))},
     )
-    async def count(request: Request) -> dict[str, Any]:
+    async def count(request: Request, grant: Grant = Depends(authorised)) -> dict[str, Any]:
         """Takes the body of a message; returns how many tokens it has, by an estimate. Sends nothing upstream."""
+        admission.asked(grant)
         body = await read_body(request.receive, header_map(request.scope), settings.max_body_bytes)
         return {"input_tokens": counted(body, config())}
 

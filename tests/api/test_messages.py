@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.answers import DONE, ROLE, STOP, USAGE, WORDS, chunked, completion, event, http
+from tests.proxy.test_keys import key_of
 from tests.proxy.yard import CHEAP_THEN_DEAR, HELLO, Got, Proxy, Yard
 from tests.wire.anthropic.test_stream import gather, parse
 
@@ -266,3 +268,15 @@ async def test_models_for_anthropics_clients(yard: Yard) -> None:
     assert listed["data"][0]["max_input_tokens"] is None
     got = await proxy.fetch("GET", "/v1/models/a/b", headers=version)
     assert got.status == 404 and error(got)["code"] == "model_not_found"
+
+
+async def test_a_keys_rate_counts_everything(yard: Yard, tmp_path: Path) -> None:
+    """Messages and countings alike, and the refusal is in Anthropic's shape."""
+    headers = key_of(tmp_path / "keys.json", per_minute=2)
+    proxy = await yard({"cheap": "good"}, keys_file=tmp_path / "keys.json")
+    assert (await ask(proxy, headers)).status == 200
+    body = json.dumps(ASKED).encode()
+    assert (await proxy.fetch("POST", f"{MESSAGES}/count_tokens", body, headers)).status == 200
+    for path in (MESSAGES, f"{MESSAGES}/count_tokens"):
+        got = await proxy.fetch("POST", path, body, headers)
+        assert got.status == 429 and error(got)["type"] == "rate_limit_error" and got.headers["retry-after"]
