@@ -19,6 +19,7 @@ from router.limits import Quota
 from router.settings import Settings
 from router.store.base import Store
 from router.verdicts import Filed, Kind, Said
+from router.wire import body as strict
 
 IDENT = r"^[!-~]{1,128}$"
 KINDS: tuple[Kind, ...] = ("decision", "step", "run")
@@ -107,9 +108,11 @@ REFUSALS: dict[int | str, str] = {
 def read(body: bytes) -> Verdict:
     """Raises BadRequest naming the field at fault."""
     try:
-        return Verdict.model_validate_json(body)
+        verdict = Verdict.model_validate_json(body)
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False, include_input=False)[0]) from None
+    strict.read(body)  # no key twice: of two verdicts in one, neither is meant
+    return verdict
 
 
 def _refusal(first: Any) -> BadRequest:

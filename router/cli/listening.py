@@ -86,8 +86,6 @@ class Listening(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._limit = None
-        if self.transport.is_closing():
-            return
         if self._busy:  # the head of a next request has begun, but this one's answer goes first
             self._limit = self.loop.call_later(HEAD_S, self._late)
         elif self._inside:

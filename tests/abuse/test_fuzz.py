@@ -80,6 +80,7 @@ BASES: dict[str, Any] = {
         "stream": False,
     },
     "/v1/completions": {"model": "auto", "prompt": ["Hi."], "max_tokens": 5, "echo": False, "stop": ["x"]},
+    "/v1/embeddings": {"model": "x", "input": ["Hi."], "dimensions": 3, "encoding_format": "float", "user": "u"},
     "/v1/messages/count_tokens": {"model": "auto", "messages": [{"role": "user", "content": "Hi."}]},
 }
 """A body that every member of is read, by path; paths that are not served (yet) are left out."""

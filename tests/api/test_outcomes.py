@@ -224,6 +224,7 @@ BAD: list[tuple[bytes, str | None, str]] = [
     (b'{"decision_id": "d", "success": true, "source": null}', "source", "invalid_request"),
     (b'{"decision_id": "d", "success": true, "reason": "' + b"x" * 501 + b'"}', "reason", "invalid_request"),
     (b'{"decision_id": "d", "success": true, "idempotency_key": "a b"}', "idempotency_key", "invalid_request"),
+    (b'{"decision_id": "d", "success": true, "success": false}', "success", "invalid_request"),
     (b'{"decision_id": "d", "success": true, "sucess": true}', "sucess", "invalid_request"),
     (b'{"decision_id": "d", "success": true, "' + b"k" * 300 + b'": 1}', "k" * 64, "invalid_request"),
 ]

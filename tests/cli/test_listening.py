@@ -163,6 +163,15 @@ async def test_a_long_answer_is_not_cut_by_a_head_behind_it(connect: Connect, mo
     assert first.startswith(b"HTTP/1.1 200") and mark and refusal(second) == (408, "headers_too_slow")
 
 
+async def test_noise_behind_a_request_ends_the_connection(connect: Connect) -> None:
+    """No refusal is mixed into the answer that is under way."""
+    reader, writer = await connect()
+    writer.write(head_of(100, "/slow"))
+    await asyncio.sleep(SHORT / 5)
+    writer.write(b"\x00\x01\r\n\r\n")
+    assert await rest(reader) == b""
+
+
 async def test_a_body_nobody_reads_does_not_hold_the_connection(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

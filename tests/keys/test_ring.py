@@ -202,3 +202,14 @@ async def test_the_file_is_watched(tmp_path: Path) -> None:
         while ring.grants:  # noqa: ASYNC110 (nothing tells when it has looked)
             await asyncio.sleep(0.005)
     watching.cancel()
+
+
+def test_a_word_counts_whole_of_a_key_that_is_alone_or_trusted(tmp_path: Path) -> None:
+    """Of several, those whose owner says so; of nobody known, not."""
+    assert Ring(()).trusts("local") and Ring(("one",)).trusts("any")
+    path = tmp_path / "keys.json"
+    entries = [made("own", NOW, trusted=True)[1], made("tenant", NOW)[1]]
+    change(path, lambda _: tuple(entries))
+    ring = Ring((), path)
+    assert [ring.trusts(e.key_id) for e in entries] == [True, False] and not ring.trusts("gone")
+    assert not Ring(("one", "two")).trusts(RING.identify({"x-api-key": "sk-one"}).key_id)

@@ -207,6 +207,36 @@ async def test_an_upload_that_stalls_is_given_up(yard: Yard, monkeypatch: pytest
     writer.close()
 
 
+async def test_an_upload_that_trickles_is_given_up(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then is no better than none: a body has to keep a pace."""
+    monkeypatch.setattr("router.api.asgi.BODY_S", 0.3)
+    proxy = await yard({"cheap": "good"})
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n".encode())
+    reading = asyncio.create_task(reader.read())
+    async with asyncio.timeout(5):
+        while not reading.done():
+            writer.write(b"{")
+            await asyncio.sleep(0.03)
+    assert (await reading).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
+async def test_a_large_upload_that_keeps_its_pace_has_its_time(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece buys time for the next."""
+    monkeypatch.setattr("router.api.asgi.BODY_S", 0.3)
+    proxy = await yard({"cheap": "good"})
+    body = plain(odd="x" * 100_000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n".encode())
+    for at in range(0, len(body), 10_000):
+        writer.write(body[at : at + 10_000])
+        await asyncio.sleep(0.06)
+    proxy.admitted += 1
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
 ODD_HEADERS = [
     ("x-turnout-accuracy: \xff", "x-turnout-accuracy"),
     ("x-turnout-step: " + "s" * 100, "x-turnout-step"),
