@@ -69,7 +69,7 @@ class Settings:
     max_answer_bytes: int = 32_000_000
     client: str = "native"
     """The HTTP client for OpenAI-compatible upstreams: `native`, our own, or `aiohttp`."""
-    learn: str = "off"
+    learn: str = "on"
     """Whether outcomes move what is believed of the models; `off` stays at the catalog's priors."""
     connect_timeout: float = 5.0
     """Seconds to connect to an upstream."""

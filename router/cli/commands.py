@@ -107,7 +107,7 @@ def serve(
     state: journal.State = None,
     store: Annotated[str | None, typer.Option(help="valkey://embedded or a URL.", show_default="memory://")] = None,
     learn: Annotated[
-        bool | None, typer.Option(help="Let outcomes move what is believed.", show_default="no-learn")
+        bool | None, typer.Option(help="Let outcomes move what is believed.", show_default="learn")
     ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="Least level that is logged.")] = "info",
 ) -> None:

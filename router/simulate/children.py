@@ -34,6 +34,21 @@ class Orders(msgspec.Struct):
         return catalogs.load(Path(self.catalog))
 
 
+class SecondOrders(msgspec.Struct):
+    """What the second act's process is told."""
+
+    catalog: str
+    """Path of a catalog of simulated models."""
+    policy: str
+    seed: int
+    outcomes: int
+    """Requests that are learned from."""
+    steps: int
+    """Of each act."""
+    result: str
+    """Path of the file that the result goes to."""
+
+
 class Child:
     """A process and the file that its complaints go to."""
 
@@ -129,6 +144,21 @@ def router(catalog: Catalog, policies: Path, port: int, environment: Mapping[str
         address = ("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning")
         with child("Turnout", "-m", "router", "serve", *files, *address, environment=environment) as running:
             yield running
+
+
+@contextlib.contextmanager
+def second(
+    catalog: Catalog, policies: Path, seed: int, outcomes: int, steps: int, environment: Mapping[str, str]
+) -> Iterator[tuple[Child, Path]]:
+    """The second act, beside the first; the file that its result will be in once the process has ended well."""
+    with tempfile.TemporaryDirectory(prefix="turnout-demo-") as folder:
+        path, result = Path(folder) / "models.yaml", Path(folder) / "act.json"
+        path.write_bytes(as_yaml(catalog))
+        told = (str(path), str(policies / "default.yaml"), seed, outcomes, steps, str(result))
+        orders = msgspec.json.encode(SecondOrders(*told)) + b"\n"
+        work = child("The second act", "-m", "router.simulate.second", environment=environment, orders=orders)
+        with work as running:
+            yield running, result
 
 
 def as_yaml(catalog: Catalog) -> bytes:

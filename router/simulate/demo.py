@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import uvloop
 from openai import APIConnectionError, APIError, AsyncOpenAI, DefaultAsyncHttpxClient
 
@@ -21,6 +22,7 @@ from router.simulate import children, report
 from router.simulate.children import Child
 from router.simulate.lanes import TURNOUT, Agent, Lane, cascade, fixed, hints
 from router.simulate.report import Row
+from router.simulate.second import HEAD, Act
 from router.simulate.server import Options, listen
 from router.simulate.workload import Job, jobs
 
@@ -29,8 +31,21 @@ SPEED = 200.0
 RUNS_AT_ONCE = 48
 READY_S = 30.0
 PLANS_SHOWN = 7
+OUTCOMES = 2_000
+"""Requests that are learned from before the second act."""
+LONGER = 5
+"""Times as many steps in the second act as in a lane: what is learned in 2,000 outcomes is less than chance in 360."""
 FAILURES = (
     "USD per step with failures adds what a wrong result costs by the default policy: Turnout minimises this sum."
+)
+
+NO_SOCKETS = (
+    "Both lanes are Turnout: auto, without sockets. What it learned from is other tasks of the same kind, asked by the "
+    "same agent, which tells nothing but to ask again where its own test fails."
+)
+WHY = (
+    "P and USD of the plan before, as the benchmarks had it and as believed now, and of the plan that is chosen now: "
+    "the least expected cost, time and loss among those that meet the P asked for."
 )
 
 
@@ -75,6 +90,7 @@ def run(
     steps: int = 360,
     port: int = 8080,
     speed: float = SPEED,
+    outcomes: int = OUTCOMES,
 ) -> None:
     """Runs the whole demo and prints its table; then keeps serving until SIGINT or SIGTERM, unless `exit`.
 
@@ -89,7 +105,8 @@ def run(
         models, addresses = stack.enter_context(children.models(catalog, options, environment))
         scene = children.scene(catalog, addresses)
         turnout = stack.enter_context(children.router(scene, policies, port, environment))
-        demo = _Demo(scene, policies, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), screen, speed)
+        later = stack.enter_context(children.second(scene, policies, seed, outcomes, LONGER * steps, environment))
+        demo = _Demo(scene, policies, addresses, f"http://127.0.0.1:{port}/v1", (models, turnout), screen, speed, later)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             try:
                 runner.run(_interruptible(demo.play(jobs(steps, seed), seed, stay=not exit)))
@@ -114,7 +131,9 @@ class _Demo:
         servers: Sequence[Child],
         screen: Screen,
         speed: float,
+        second: tuple[Child, Path],
     ) -> None:
+        self._second, self._result = second
         self._catalog, self._address, self._servers, self._screen = catalog, address, servers, screen
         self._policies, self._speed = policies, speed
         urls = {**addresses, "auto": address}
@@ -136,6 +155,7 @@ class _Demo:
             for other in rows[:-1]:
                 self._screen.say(report.compared(rows[-1], other))
             await self._explain(work)
+            await self._learned(seed)
             if stay:
                 with contextlib.suppress(asyncio.CancelledError):  # how it is meant to end
                     await self._stay()
@@ -214,6 +234,25 @@ class _Demo:
             body = {"model": "auto", "messages": job.messages(), "turnout": hints(job, f"explained-{job.task.id}", 1)}
             decision: Any = await self._clients["auto"].post("/route", body=body, cast_to=object)
             self._screen.decision(f"{job.task.id}: {_terms(job)}", _shortened(decision))
+
+    async def _learned(self, seed: int) -> None:
+        """The second act: what outcomes change."""
+        while not self._result.exists():
+            self._check()
+            if (ending := self._second.epitaph()) is not None and not self._result.exists():
+                raise ConfigError("turnout demo", None, ending)
+            await asyncio.sleep(0.05)
+        act = msgspec.json.decode(self._result.read_bytes(), type=Act)
+        before, after = act.rows
+        self._screen.table(
+            f"Second act: {act.steps} steps like these, seed {seed}, before and after learning",
+            report.HEAD,
+            [report.cells(row) for row in act.rows],
+        )
+        self._screen.say(NO_SOCKETS, quietly=True)
+        self._screen.say(report.compared(after, before))
+        self._screen.table("Plans that changed, for the first of each sort of step", HEAD, act.changes)
+        self._screen.say(WHY, quietly=True)
 
     async def _stay(self) -> None:
         root = self._address.removesuffix("/v1")

@@ -94,21 +94,27 @@ class Agent:
 
     async def _ask(self, job: Job, step_id: str, messages: list[dict[str, Any]], attempt: int) -> Reply:
         model = self._lane.pick(job, attempt) if self._lane.pick else "auto"
-        body: dict[str, Any] = {"model": model, "messages": messages, "user": self._lane.name}
-        if job.task.step_class == "tool_use":
-            body["tools"] = tasks.TOOLS
-        if job.task.step_class == "structured":
-            body["response_format"] = FORMAT
+        sent = body(job, messages, model, self._lane.name)
         if self._lane.pick is None:
-            body["extra_body"] = {"turnout": hints(job, step_id, attempt)}
+            sent["extra_body"] = {"turnout": hints(job, step_id, attempt)}
         create = self._clients[model].chat.completions.create
         if not job.profile.stream:
-            return _reply((await create(**body)).choices[0].message)
+            return _reply((await create(**sent)).choices[0].message)
         parts: list[str] = []
-        async for chunk in await create(**body, stream=True):
+        async for chunk in await create(**sent, stream=True):
             if chunk.choices and (text := chunk.choices[0].delta.content):
                 parts.append(text)
         return Reply("".join(parts))
+
+
+def body(job: Job, messages: list[dict[str, Any]], model: str, lane: str) -> dict[str, Any]:
+    """What every lane sends alike."""
+    found: dict[str, Any] = {"model": model, "messages": messages, "user": lane}
+    if job.task.step_class == "tool_use":
+        found["tools"] = tasks.TOOLS
+    if job.task.step_class == "structured":
+        found["response_format"] = FORMAT
+    return found
 
 
 def hints(job: Job, step_id: str, attempt: int) -> dict[str, Any]:

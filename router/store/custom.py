@@ -37,7 +37,7 @@ class Way(NamedTuple):
     """Whether right answers could be told of in the same way."""
 
 
-AGAIN_OWN = Way(0.5, 0.97, 100.0)
+AGAIN_OWN = Way(0.5, 0.99, 100.0)
 """A step is asked for again by a caller that said it judges by itself."""
 AGAIN = Way(0.1, 0.8, 30.0)
 """The same by one that said nothing of the kind."""

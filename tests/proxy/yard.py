@@ -160,7 +160,7 @@ class Yard:
         if isinstance(store, str):
             settings, store = {**settings, "store": store}, None
         app = create_app(
-            Settings(**{"policies": self._folder, "reload_interval": 0, **settings}),
+            Settings(**{"policies": self._folder, "reload_interval": 0, "learn": "off", **settings}),
             store=store,
             observers={**observers, "test": outcomes.append},
         )
