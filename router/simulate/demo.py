@@ -251,6 +251,8 @@ class _Demo:
         )
         self._screen.say(NO_SOCKETS, quietly=True)
         self._screen.say(report.compared(after, before))
+        costs = f"{before.cost_with_failures:.5f} before, {after.cost_with_failures:.5f} after"
+        self._screen.say(f"USD per step with failures, which is what the policy minimises: {costs}.")
         self._screen.table("Plans that changed, for the first of each sort of step", HEAD, act.changes)
         self._screen.say(WHY, quietly=True)
 

@@ -18,9 +18,11 @@ import pytest
 from openai import OpenAI
 
 from router.errors import ConfigError
-from router.simulate import demo
+from router.simulate import demo, practice, report
 from router.simulate.server import listen
+from router.simulate.workload import jobs
 from tests.simulate.conftest import CATALOG
+from tests.simulate.test_practice import MODELS, POLICY
 
 POLICIES = CATALOG.parent
 
@@ -65,6 +67,7 @@ def played(**more: Any) -> tuple[str, list[Mapping[str, Any]]]:
         environment=os.environ,
         exit=True,
         speed=2_000.0,
+        outcomes=more.pop("outcomes", 60),
         port=more.pop("port", None) or free_port(),
         **more,
     )
@@ -72,18 +75,27 @@ def played(**more: Any) -> tuple[str, list[Mapping[str, Any]]]:
 
 
 def test_the_same_seed_gives_the_same_table() -> None:
-    """Two runs print the same, byte for byte: five lanes, the comparison, three decisions."""
+    """Two runs print the same, byte for byte: five lanes, the comparison, three decisions, the second act."""
     first, decisions = played(steps=24)
     second, again = played(steps=24)
     assert first == second
     for lane in demo.lanes():
         assert lane.title in first
-    assert first.count("Against ") == 4
+    assert first.count("Against ") == 5
+    assert "Second act: 120 steps" in first and "Turnout, after 60 outcomes" in first
     assert [d["chosen"]["arms"] for d in decisions] == [d["chosen"]["arms"] for d in again]
     assert [d["step_class"] for d in decisions] == ["code", "reasoning", "vision"]
     lines = {line.split("  ")[0]: line.split() for line in first.splitlines()}
     assert lines["Turnout: auto"][-1] == "0"  # no request was refused
     assert lines["always Nemotron 3 Super"][-1] != "0"  # pictures were
+
+
+def test_without_sockets_the_lane_is_the_same() -> None:
+    """What the second act plays in one process is what the servers of the first one do."""
+    printed, _ = played(steps=36, outcomes=12)
+    served = next(line for line in printed.splitlines() if line.startswith("Turnout: auto"))
+    row = report.row("Turnout: auto", practice.played(MODELS, POLICY, 7, jobs(36, 7), None), 7)
+    assert served == "  ".join(report.cells(row))
 
 
 def test_a_taken_port_is_said_before_anything_starts() -> None:

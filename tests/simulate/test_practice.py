@@ -22,7 +22,7 @@ def p(beliefs: Beliefs, arm: str, step_class: str) -> float:
 
 
 def test_the_same_seed_learns_the_same() -> None:
-    """Other seeds learn something else, but in the same direction: the pictures are easier than nothing known says."""
+    """Other seeds learn something else: of success, of lengths and of speeds."""
     one, same, other = (practice.learned(MODELS, POLICY, seed, 150) for seed in (3, 3, 4))
     assert one.version == same.version > 150
     for arm in one.success.arms:
@@ -30,7 +30,6 @@ def test_the_same_seed_learns_the_same() -> None:
     assert p(one, "nemotron-3-super/on", "tool_use") != p(other, "nemotron-3-super/on", "tool_use")
     prior = Beliefs.prior(MODELS)
     for known in (one, other):
-        assert p(known, "qwen3.5-397b/on", "vision") > p(prior, "qwen3.5-397b/on", "vision")
         assert known.length is not prior.length and known.speed is not prior.speed
 
 
