@@ -264,4 +264,5 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     private.include_router(service.metrics(lambda: _exposition(parts)))
     app.include_router(private)
     failures.answer_in_shape(app)
+    contract.truthfully(app)
     return app

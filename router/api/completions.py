@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from router.api import contract
 from router.api.dialect import Asked, OpenAI, OpenAIVoice
+from router.api.hinted import TURNOUT
 from router.record import Incoming
 from router.wire import completions
 
@@ -52,11 +53,11 @@ _REQUEST = {
             "description": "A text, or a list of one.",
             "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "maxItems": 1, "items": {"type": "string"}}],
         },
-        "stream": {"type": "boolean", "default": False},
-        "echo": {"type": "boolean", "default": False},
-        "logprobs": {"type": "integer", "minimum": 0, "maximum": completions.MAX_LOGPROBS},
-        "max_tokens": {"type": "integer"},
-        "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
+        "stream": {"type": ["boolean", "null"], "default": False},
+        "echo": {"type": ["boolean", "null"], "default": False},
+        "logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": completions.MAX_LOGPROBS},
+        "max_tokens": contract.COUNT,
+        "turnout": TURNOUT,
     },
 }
 _CHOICE = {

@@ -6,39 +6,76 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from router.api.dialect import CHAT
+from router.api.hinted import TURNOUT
+from router.wire import chat as chat_wire
+from router.wire import tools
 
 _OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
+COUNT: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1, "maximum": chat_wire.MAX_TOKENS}
+"""Of tokens."""
+_FORM = {
+    **_OPEN,
+    "required": ["type"],
+    "properties": {"type": {"type": "string", "examples": ["text", "json_object", "json_schema"]}},
+}
+_FUNCTION = {
+    **_OPEN,
+    "required": ["function"],
+    "properties": {
+        "type": {"const": "function", "default": "function"},
+        "function": {
+            **_OPEN,
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "minLength": 1, "maxLength": tools.MAX_NAME},
+                "parameters": {"anyOf": [{**_OPEN, "description": "A JSON schema."}, {"type": "null"}]},
+            },
+        },
+    },
+}
+_OTHER_TOOL = {
+    **_OPEN,
+    "required": ["type"],
+    "properties": {"type": {"type": "string", "not": {"const": "function"}}},
+}
+_PART = {**_OPEN, "required": ["type"], "properties": {"type": {"type": "string"}}}
 _MESSAGE = {
     **_OPEN,
     "required": ["role"],
     "properties": {
-        "role": {"type": "string", "enum": ["system", "developer", "user", "assistant", "tool", "function"]},
+        "role": {"type": "string", "examples": ["user", "system", "developer", "assistant", "tool", "function"]},
         "content": {"description": "Text, or parts: text and images.", "anyOf": [
-            {"type": "string"}, {"type": "array", "items": _OPEN}, {"type": "null"},
+            {"type": "string"}, {"type": "array", "items": _PART}, {"type": "null"},
         ]},
     },
 }  # fmt: skip
-_REQUEST = {
+REQUEST: dict[str, Any] = {
     **_OPEN,
     "description": "A chat completion's body. Fields that are not listed go upstream as they came.",
     "required": ["model", "messages"],
     "properties": {
         "model": {
             "type": "string",
+            "minLength": 1,
+            "maxLength": chat_wire.MAX_MODEL,
             "description": "`auto`, `auto:<policy>`, a model, an arm (`model/mode`) or an alias, hints after a `?`.",
             "examples": ["auto", "auto?accuracy=0.9&retries=1"],
         },
         "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
-        "stream": {"type": "boolean", "default": False},
-        "tools": {"type": "array", "items": _OPEN},
-        "response_format": _OPEN,
-        "max_tokens": {"type": "integer"},
-        "max_completion_tokens": {"type": "integer"},
-        "metadata": {**_OPEN, "description": "Entries called `turnout.<hint>` are hints and do not go upstream."},
-        "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
+        "stream": {"type": ["boolean", "null"], "default": False},
+        "tools": {"type": ["array", "null"], "items": {"anyOf": [_FUNCTION, _OTHER_TOOL]}},
+        "response_format": {"anyOf": [_FORM, {"type": "null"}]},
+        "max_tokens": COUNT,
+        "max_completion_tokens": COUNT,
+        "metadata": {
+            **_OPEN,
+            "type": ["object", "null"],
+            "description": "Entries called `turnout.<hint>` are hints and do not go upstream.",
+        },
+        "turnout": TURNOUT,
     },
 }
 _ANSWER = {
@@ -110,7 +147,7 @@ def chat() -> APIRouter:
         "chat",
         "One agent step",
         "Sends the step to the models that finish it at the lowest cost per success.",
-        _REQUEST,
+        REQUEST,
         _ANSWER,
     )
 
@@ -142,7 +179,7 @@ def step(
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     content: dict[str, Any] = {"application/json": {"schema": answer}}
     if streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {}
     told: dict[int | str, dict[str, Any]] = {
         200: {"description": "The answer", "headers": described, "content": content}
     }
@@ -164,3 +201,41 @@ def step(
         response_model=None,
     )
     return router
+
+
+def truthfully(app: FastAPI) -> None:
+    """Has `/openapi.json` say what FastAPI cannot know: errors come in one shape, and a key is a key, no header."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            whole = generated()
+            whole.get("components", {}).get("schemas", {}).pop("HTTPValidationError", None)
+            whole.get("components", {}).get("schemas", {}).pop("ValidationError", None)
+            whole.setdefault("components", {})["securitySchemes"] = {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "Where the server has keys."}
+            }
+            for methods in whole["paths"].values():
+                for operation in methods.values():
+                    _mend(operation)
+        return app.openapi_schema or {}
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _mend(operation: dict[str, Any]) -> None:
+    given = operation.get("parameters", [])
+    kept = [p for p in given if p["name"] != "authorization"]
+    if len(kept) < len(given):
+        operation["security"] = [{"bearer": []}, {}]
+        operation.pop("parameters")
+        if kept:
+            operation["parameters"] = kept
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    if "security" in operation and "500" not in responses:
+        responses["default"] = {
+            "description": "Any error",
+            "content": {"application/json": {"schema": ERROR}},
+        }

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from router.api import contract
 from router.api.asgi import JSON_TYPE, UNFORESEEN, Headers, Receive, Send, send_error
 from router.api.dialect import OpenAI
+from router.api.hinted import TURNOUT
 from router.api.route import Route, until_left
 from router.attempts.embed import Embed
 from router.embeddings import Embeddings
@@ -91,7 +92,7 @@ _REQUEST = {
         },
         "encoding_format": {"enum": ["float", "base64"], "default": "float"},
         "dimensions": {"type": "integer", "minimum": 1},
-        "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
+        "turnout": TURNOUT,
     },
 }
 _VECTOR = {

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from router import plan
+from router.api import contract
 from router.api.asgi import header_map, read_body, request_id
 from router.keys import Grant
 from router.limits import Admission
@@ -22,7 +23,7 @@ PLANS = 200
 """Plans listed at most, the best first."""
 BODY = {
     "required": True,
-    "content": {"application/json": {"schema": {"type": "object", "required": ["model", "messages"]}}},
+    "content": {"application/json": {"schema": contract.REQUEST}},
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -48,10 +50,30 @@ def answer_in_shape(app: FastAPI) -> None:
     def other(request: Request, error: HTTPException) -> Response:
         path = request.url.path
         if error.status_code == 405 and path != "/":  # where only HEAD is answered, which says nothing of an API
-            return shaped(request, method_not_allowed(path, request.method), error.headers)
+            methods = allowed(app, path)
+            more = {"allow": ", ".join(methods)} if methods else error.headers
+            return shaped(request, method_not_allowed(path, request.method), more)
         return shaped(request, nowhere(path, 404 if path == "/" else error.status_code))
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> Response:
         LOG.error("unforeseen failure", exc_info=error)
         return shaped(request, TurnoutError(UNFORESEEN))
+
+
+def allowed(app: FastAPI, path: str) -> list[str]:
+    """The methods that a path takes, of all its routes together, where the framework tells those of one.
+
+    As the description has it: a path that is described itself is none of those that a pattern describes.
+    """
+    described = app.openapi()["paths"]
+    found = [methods for template, methods in described.items() if _pattern(template).fullmatch(path)]
+    found = [described[path]] if path in described else found
+    return sorted({method.upper() for methods in found for method in methods})
+
+
+@lru_cache(maxsize=256)
+def _pattern(template: str) -> re.Pattern[str]:
+    """`/v1/responses/{response_id}` as a pattern of paths."""
+    parts = re.split(r"(\{[^}]*\})", template)
+    return re.compile("".join("[^/]+" if part.startswith("{") else re.escape(part) for part in parts))

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from router.api import contract, tally
 from router.api.asgi import header_map, read_body
 from router.api.dialect import Asked, Chat, Dialect, Failure
+from router.api.hinted import TURNOUT
 from router.config import Config
 from router.errors import TurnoutError
 from router.keys import Grant
@@ -86,7 +87,7 @@ _REQUEST = {
     "required": ["model", "messages"],
     "properties": {
         "model": {"type": "string", "description": "As in a chat completion.", "examples": ["auto", "claude-sonnet-5"]},
-        "max_tokens": {"type": "integer", "minimum": 1},
+        "max_tokens": contract.COUNT,
         "system": _TEXT_OR_BLOCKS,
         "messages": {
             "type": "array",
@@ -106,7 +107,7 @@ _REQUEST = {
         "tool_choice": _OPEN,
         "thinking": {**_OPEN, "description": "`enabled` and `disabled` pin the mode; `adaptive` leaves it open."},
         "metadata": {**_OPEN, "description": "`user_id`; entries called `turnout.<hint>` are hints."},
-        "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
+        "turnout": TURNOUT,
     },
 }
 _USAGE = {

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from router.api import contract
+from router.api.hinted import TURNOUT
 from router.api.responses import RESPONSES
 
 _OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
@@ -44,12 +45,12 @@ REQUEST = {
         "text": {"anyOf": [_OPEN, {"type": "null"}]},
         "reasoning": {"anyOf": [_OPEN, {"type": "null"}]},
         "include": {"type": ["array", "null"], "items": {"type": "string"}},
-        "max_output_tokens": {"type": ["integer", "null"], "minimum": 1},
+        "max_output_tokens": contract.COUNT,
         "metadata": {
             "anyOf": [_OPEN, {"type": "null"}],
             "description": "Comes back with the response. Entries called `turnout.<hint>` are hints too.",
         },
-        "turnout": {**_OPEN, "description": "Hints, by name; does not go upstream."},
+        "turnout": TURNOUT,
     },
 }
 ANSWER = {

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from router import step
 from router.config import Config
-from router.hints import split_model
 from router.terms import target
-from router.wire import chat
+from router.wire import ask, chat
 
 
 def tokens(body: bytes, config: Config) -> int:
@@ -16,7 +15,8 @@ def tokens(body: bytes, config: Config) -> int:
     and NotFound for a model that there is not.
     """
     asked = chat.parse(body)
-    wanted = target(split_model(asked.model)[0], config.policies, config.default, config.catalog)
+    name, _ = ask.read(asked, {})  # a hint that the step would be refused for is refused here
+    wanted = target(name, config.policies, config.default, config.catalog)
     facts = step.facts(asked)
-    names = {name.partition("/")[0] for name in wanted.pin} if wanted.pin else set(config.catalog.models)
+    names = {pinned.partition("/")[0] for pinned in wanted.pin} if wanted.pin else set(config.catalog.models)
     return max(config.beliefs.tokens.count(config.catalog.models[name], facts)[1] for name in names)
