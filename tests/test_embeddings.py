@@ -7,6 +7,7 @@ import base64
 import json
 import struct
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from openai import AsyncOpenAI
 
 from tests.answers import http
 from tests.proxy.conftest import answer, pytest_asyncio_loop_factories, yard
+from tests.proxy.test_keys import key_of
 from tests.proxy.yard import Got, Proxy, Yard
 
 __all__ = ["answer", "pytest_asyncio_loop_factories", "yard"]
@@ -222,3 +224,29 @@ async def test_keys_and_methods(yard: Yard, answer: Answer) -> None:
     got = await proxy.fetch("GET", "/v1/embeddings", headers={"x-api-key": "sk-1"})
     assert got.status == 405 and got.headers["allow"] == "POST"
     assert "sk-1" not in json.dumps(proxy.upstream.seen[0].headers)
+
+
+async def test_what_a_key_may(yard: Yard, answer: Answer, tmp_path: Path) -> None:
+    """Its models, its licences and its money count here too."""
+    keys = tmp_path / "keys.json"
+    large, free, poor = (
+        key_of(keys, name, **rights)
+        for name, rights in (
+            ("large", {"models": ["large"]}),
+            ("free", {"license": ["Apache-2.0"]}),
+            ("poor", {"usd_per_day": 6e-6}),
+        )
+    )
+    proxy = await yard(
+        embeddings={"small": answer(vectors([1])), "large": answer(vectors([1]))},
+        facts={"large": {"license": APACHE}},
+        keys_file=keys,
+    )
+    for key in (large, free):
+        got = await ask(proxy, key)
+        assert got.status == 400 and got.error["code"] == "no_feasible_model" and got.error["param"] == "model"
+        assert (await ask(proxy, key, model="large")).status == 200
+    assert (await ask(proxy, poor)).status == 200
+    await proxy.all_settled()
+    got = await ask(proxy, poor, input="x" * 400)
+    assert got.status == 400 and got.error["param"] == "max_cost"
