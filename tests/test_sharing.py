@@ -16,6 +16,7 @@ from router.learner import Learner
 from router.outcome import Evidence, Trial
 from router.reports import heard
 from router.sharing import Sharing, position, written
+from router.store import board as boards
 from router.store.board import Board
 from router.store.event import taken
 from router.store.link import Link
@@ -85,8 +86,8 @@ async def test_the_holder_ends(short: Path, server: Valkey, monkeypatch: pytest.
     async def crashes(self: Sharing) -> None:
         self._ended = True
 
+    monkeypatch.setattr(boards, "LEASE_MS", 900)
     async with AsyncExitStack() as stack:
-        second = None
         async with proxy(short / "a", server.url) as first:
             async with asyncio.timeout(10):
                 while not await gauge(first, "turnout_beliefs_holder"):  # noqa: ASYNC110

@@ -90,11 +90,6 @@ class Outbox:
                 self._drop(first)
                 self.put(event)
 
-    def withdraw(self, number: int) -> None:
-        """It is not to be sent after all."""
-        if number in self._items and number > self._sent:
-            self._drop(number)
-
     def coming(self, key_id: str, step_id: str | None, run_id: str | None) -> Iterable[Taken]:
         """The steps that belong to this step or run, in order."""
         if not self._items:

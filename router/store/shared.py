@@ -74,16 +74,16 @@ class SharedStore:
         self.log.put(Turned(key, pause))
 
     async def judge(self, key_id: str, said: Said) -> Filed:
-        """While the store is down a verdict on anything that is known is taken on trust, and filed later."""
-        try:
-            return await self._filed(key_id, said)
-        except NotFound:
-            if not self.link.up:
-                raise
-        await asyncio.sleep(BEHIND_S)  # the step may have ended a moment ago, in another process
-        return await self._filed(key_id, said)
+        """While the store is down a verdict on anything that is known is taken on trust, and filed later.
 
-    async def _filed(self, key_id: str, said: Said) -> Filed:
+        What nobody knows gets no place in the log, which a flood of it would fill.
+        """
+        if not await self._known(key_id, said):
+            raise NotFound(
+                f"Nothing is known of this {said.kind}. It may be too old, or of another key.",
+                param=f"{said.kind}_id",
+                code="outcome_not_found",
+            )
         number = self.log.put(Told(key_id, said))
         if self.link.up:
             answer: asyncio.Future[Filed] = asyncio.get_running_loop().create_future()
@@ -94,14 +94,17 @@ class SharedStore:
                     return answer.result()
             finally:
                 self._verdicts.pop(number, None)
-        if self._state.knows(key_id, said, self._now()) or self.log.outbox.knows(key_id, said):
-            return Filed(identity(key_id, said.name, said.source), 1)
-        self.log.outbox.withdraw(number)
-        raise NotFound(
-            f"Nothing is known of this {said.kind}. It may be too old, or of another key.",
-            param=f"{said.kind}_id",
-            code="outcome_not_found",
-        )
+        return Filed(identity(key_id, said.name, said.source), 1)
+
+    async def _known(self, key_id: str, said: Said) -> bool:
+        """Whether there is anything that it could be on."""
+        for again in (False, True):
+            if again and self.link.up:
+                await asyncio.sleep(BEHIND_S)  # the step may have ended a moment ago, in another process
+            await self.log.caught_up()
+            if self._state.knows(key_id, said, self._now()) or self.log.outbox.knows(key_id, said):
+                return True
+        return False
 
     async def keep(self, key_id: str, name: str, data: bytes) -> None:
         self._shelf.put(key_id, name, data, self._now())

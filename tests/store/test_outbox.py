@@ -99,18 +99,11 @@ def test_coming() -> None:
     assert list(out.coming("another", "s1", "run")) == []
 
 
-def test_knows_and_withdraw() -> None:
-    """What a verdict could be on, and a verdict that is not to be sent after all."""
+def test_knows() -> None:
+    """What a verdict could be on."""
     out, _ = box()
     out.put(step(1))
     for kind, name in (("decision", "dec_1"), ("step", "s1"), ("run", "run")):
         said = Said(kind, name, 1.0, "caller", 0.0)  # type: ignore[arg-type]
         assert out.knows("key-hash", said) and not out.knows("another", said)
         assert not out.knows("key-hash", said._replace(name="x"))
-    number = out.put(Told("k", Said("run", "x", 1.0, "caller", 0.0)))
-    out.withdraw(number)
-    out.withdraw(number)
-    assert len(out) == 1
-    out.sent(1, (1, 0))
-    out.withdraw(1)
-    assert len(out) == 1

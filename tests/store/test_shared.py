@@ -15,6 +15,7 @@ import pytest
 
 from router.errors import NotFound
 from router.store.link import Link
+from router.store.log import EVENTS
 from router.store.shared import SharedStore
 from router.verdicts import Said
 from tests.journal.made import outcome
@@ -112,7 +113,17 @@ async def test_a_verdict_at_the_other(pair: Pair) -> None:
     name = (await first.chat()).headers["x-turnout-decision-id"]
     assert [await judge(p, True, decision_id=name) for p in (second, first)] == [200, 200]
     assert [await judge(p, False, decision_id=name) for p in (second, first)] == [409, 409]
+    before = await logged(pair)
     assert await judge(second, True, decision_id="dec_never") == 404
+    assert await logged(pair) == before
+
+
+async def logged(pair: Pair) -> int:
+    """Entries of the log."""
+    link = Link(pair._url + "?socket_timeout=1", lambda: None, lambda _: None)
+    (length,) = await link.run(("XLEN", EVENTS))
+    await link.close()
+    return int(length)
 
 
 async def test_a_response_kept_at_the_other(server: Valkey) -> None:
