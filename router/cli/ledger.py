@@ -99,6 +99,8 @@ def _step(console: Console, r: OutcomeRecord) -> None:
     else:
         plan = f"P {r.chosen.p:.3f}, ${r.chosen.cost:.6f}, {r.chosen.seconds:.1f} s expected"
         show.say(console, f"chosen: {' then '.join(r.chosen.arms)}: {plan} ({r.why}; propensity {r.propensity:g})")
+        if r.drawn is not None:
+            show.say(console, f"explores: the run's draw was {r.drawn.arm or 'the policy as it is'}, P {r.drawn.p:g}")
         show.say(console, f"spent: {spent}")
     _offers(console, r)
     _plans(console, r)

@@ -193,3 +193,17 @@ def test_scores_calibrate_too() -> None:
         known = known.observe(said((N, 0.3)))
     assert known.calibration.shift[known.arms.index(N)] != 0.0
     assert abs(p(known, N) - 0.3) < 0.08
+
+
+def test_a_second_attempt_told_later_is_one_sequence_with_the_first() -> None:
+    """The spreads are learned from what the whole step comes to, whether it was told at once or bit by bit."""
+    at_once = bit_by_bit = blank()
+    for i in range(60):
+        first = said((N, float(i % 3 == 0)), at=float(i))
+        whole = said((N, float(i % 3 == 0)), (N, float(i % 3 == 0)), at=float(i))
+        third = said(*[(N, float(i % 3 == 0))] * 3, at=float(i))
+        at_once = at_once.observe(third)
+        bit_by_bit = bit_by_bit.observe(first).observe(whole, first).observe(third, whole)
+    told, one = bit_by_bit.spread("task"), at_once.spread("task")
+    assert told.sigma**2 + told.tau**2 > 4.0 > 1.5**2 + 1.0
+    assert (told.sigma, told.tau) == pytest.approx((one.sigma, one.tau), abs=0.35)

@@ -11,13 +11,17 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from router.cli.journal import moment
 from router.errors import ConfigError
 from router.journal import records
+from router.plan import Lot, Situation
+from router.policy import Exploration
 from tests.cli.conftest import Command
-from tests.journal.made import line, outcome, said
+from tests.journal.made import CATALOG, line, outcome, said
 from tests.journal.test_reader import AT, put
+from tests.plan.small import TERMS, choose
 
 
 @pytest.fixture
@@ -93,6 +97,19 @@ def test_one_decision_is_shown_whole(command: Command, state: Path) -> None:
     assert "No plan was made: invalid_hint" in refused.out
     lines = command("journal", "show", "--decision", "dec_2", "--json", "--state", str(state)).out.splitlines()
     assert [json.loads(text)["kind"] for text in lines] == ["outcome", "verdict"]
+
+
+def test_an_explored_decision_says_so(command: Command, tmp_path: Path) -> None:
+    """What the run's draw was, and how likely; in words and in the record."""
+    folder = tmp_path / "state" / "journal"
+    folder.mkdir(parents=True)
+    exploring = replace(TERMS, failure_cost=0.01, exploration=Exploration(share=0.3, regret=100))
+    decision = choose(CATALOG, base=exploring, situation=Situation(lot=Lot(0.0, 0.9)))
+    put(folder, AT, records.encode(records.of_outcome(outcome(1, decision=decision), plans=True)))
+    done = command("journal", "show", "--decision", "dec_1", "--state", str(tmp_path / "state"))
+    assert "(exploration; propensity 0.1)" in done.out and "explores: the run's draw was q397/off, P 0.1" in done.out
+    whole = command("journal", "show", "--decision", "dec_1", "--json", "--state", str(tmp_path / "state"))
+    assert json.loads(whole.out)["drawn"] == {"arm": "q397/off", "p": pytest.approx(0.1)}
 
 
 def test_an_unknown_decision_is_an_error(command: Command, state: Path) -> None:
