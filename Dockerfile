@@ -20,7 +20,9 @@ RUN uv sync --frozen --no-dev --group build --no-editable --no-build-isolation-p
     && uv sync --frozen --no-dev --no-editable --no-build-isolation-package turnout $EXTRAS
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin turnout
+# A volume mounted at /var/lib/turnout, for keys, journal and beliefs, begins as the user's own.
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin turnout \
+    && install -d -o turnout -m 700 /var/lib/turnout
 COPY --from=build /opt/turnout /opt/turnout
 ENV PATH=/opt/turnout/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # Nothing is written, so the container may run with --read-only. A policies folder mounted here is used.

@@ -48,7 +48,12 @@ class Grant(msgspec.Struct, frozen=True):
     @property
     def limited(self) -> bool:
         """Whether there is anything to count or to look at before a step of its begins."""
-        return any(x is not None for x in (self.per_minute, self.concurrency, self.usd_per_day, self.usd_per_month))
+        return not (
+            self.per_minute is None
+            and self.concurrency is None
+            and self.usd_per_day is None
+            and self.usd_per_month is None
+        )
 
     def allowed(self, policies: Mapping[str, Policy], default: str) -> tuple[Mapping[str, Policy], str]:
         """The policies that it may name, and what `auto` means among them. Raises Forbidden where none is there."""
