@@ -50,7 +50,7 @@ async def steps(proxy: Proxy, number: int, at: Proxy | None = None) -> None:
         assert await judge(at or proxy, False, decision_id=name) == 200
 
 
-async def agreed(*proxies: Proxy, beyond: int, seconds: float = 10.0) -> int:
+async def agreed(*proxies: Proxy, beyond: int, seconds: float = 25.0) -> int:
     """The version that all serve from, once it is the same and above `beyond`, and stays."""
     async with asyncio.timeout(seconds):
         while True:
@@ -89,7 +89,7 @@ async def test_the_holder_ends(short: Path, server: Valkey, monkeypatch: pytest.
     monkeypatch.setattr(boards, "LEASE_MS", 900)
     async with AsyncExitStack() as stack:
         async with proxy(short / "a", server.url) as first:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while not await gauge(first, "turnout_beliefs_holder"):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             second = await stack.enter_async_context(proxy(short / "b", server.url))

@@ -57,7 +57,7 @@ async def gauge(proxy: Proxy, name: str) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
 
 
-async def reaches(proxy: Proxy, name: str, value: float, seconds: float = 8.0) -> None:
+async def reaches(proxy: Proxy, name: str, value: float, seconds: float = 20.0) -> None:
     """Waits until a metric has that value."""
     async with asyncio.timeout(seconds):
         while await gauge(proxy, name) != value:  # noqa: ASYNC110 (it is asked for over HTTP)
@@ -178,8 +178,9 @@ async def test_no_request_fails_while_the_store_does(short: Path, fault: str) ->
         else:
             server.kill()
         during = await load(first)
-        assert max(during) < max(0.5, 5 * max(before))
-        assert sorted(during)[len(during) // 2] < sorted(before)[len(before) // 2] + 0.06
+        # With redis-py's own defaults each would wait for seconds; the bound is for a machine that does much else.
+        assert max(during) < max(2.0, 10 * max(before))
+        assert sorted(during)[len(during) // 2] < 3 * sorted(before)[len(before) // 2] + 0.2
         got = await first.chat({"x-turnout-run-id": "dark"})
         name = got.headers["x-turnout-decision-id"]
         await first.settled()
