@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests import answers
-from tests.proxy.yard import CHEAP_THEN_DEAR, HELLO, Yard
+from tests.proxy.yard import CHEAP_THEN_DEAR, HELLO, Yard, good
 
 ODD = b'{"a" :[1,2.50,1e5,{"b":null}], "\\u00e9":"\xf0\x9f\x9a\x82 \\u0041","big":12345678901234567890123}'
 """JSON whose spaces, numbers and escapes would not survive being read and written."""
@@ -24,6 +24,28 @@ async def test_unknown_fields_reach_the_upstream_byte_for_byte(yard: Yard) -> No
     body = proxy.upstream.seen[0].body
     assert b'"odd":' + ODD in body and b'"messages":' + messages in body and b'"temperature":0.70' in body
     assert list(json.loads(body)) == ["odd", "model", "temperature", "messages", "seed"]
+
+
+STRICT = (
+    b'"tools":[{"type":"function","function":{"name":"look","strict": true,"parameters":{"type":"object",'
+    b'"properties":{"at":{"type":"string"}},"required":["at"],"additionalProperties": false}}}]',
+    b'"response_format":{"type":"json_schema","json_schema":{"name":"o","strict": true,"schema":'
+    b'{"type":"object","additionalProperties": false}}}',
+    b'"parallel_tool_calls":true',
+    b'"service_tier":"flex"',
+    b'"logprobs":true',
+    b'"top_logprobs":2',
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_strict_schemas_and_what_else_agents_send_reach_the_upstream(yard: Yard, stream: bool) -> None:
+    """Whole, in streams too: a schema whose `strict` is lost is another schema."""
+    proxy = await yard({"cheap": good(stream=stream)}, policy={"verify": "none"})
+    head = b'"model":"auto","stream":%b,"messages":[{"role":"user","content":"hi"}]' % json.dumps(stream).encode()
+    got = await proxy.post(b"{" + b",".join((head, *STRICT)) + b"}")
+    assert got.status == 200
+    assert all(member in proxy.upstream.seen[0].body for member in STRICT)
 
 
 CHOICE = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yes"}}
