@@ -107,7 +107,7 @@ def read(path: Path) -> tuple[Entry, ...]:
         raise ConfigError(str(path), None, f"is larger than {MOST_BYTES:,} bytes")
     try:
         entries = _DECODE(text).keys
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(str(path), None, f"is no file of keys: {error}") from None
     for field in ("name", "sha256"):
         values = [getattr(entry, field) for entry in entries]

@@ -90,6 +90,8 @@ WRONG = [
     json.dumps({"keys": [GOOD | {"created": "2026-05-31T12:00:00"}]}),
     json.dumps({"keys": [GOOD | {"per_minuet": 5}]}),
     json.dumps({"keys": [GOOD, GOOD]}),
+    '{"keys": ' + "[" * 5000,
+    '{"x": ' + '{"x":' * 5000,
     json.dumps({"keys": [GOOD, GOOD | {"sha256": "1" * 64}]}),
 ]
 
