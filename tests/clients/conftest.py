@@ -35,9 +35,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def turnout_server(addresses: dict[str, str], folder: Path) -> Iterator[Running]:
-    """A server that wants KEY, and keeps a journal."""
+    """A server that wants KEY, keeps a journal, and does not learn: what one test does is nothing to the next."""
     served = policies(folder / "policies", addresses)
-    with serving(served, folder / "log", TURNOUT_API_KEYS=KEY, TURNOUT_STATE_DIR=str(folder / "state")) as running:
+    told = {"TURNOUT_API_KEYS": KEY, "TURNOUT_STATE_DIR": str(folder / "state"), "TURNOUT_LEARN": "off"}
+    with serving(served, folder / "log", **told) as running:
         yield running
 
 
