@@ -16,6 +16,7 @@ from router import __version__, loader
 from router import journal as journals
 from router import state as states
 from router.api import (
+    admin,
     completions,
     contract,
     embeddings,
@@ -27,6 +28,7 @@ from router.api import (
     responses_contract,
     service,
     stored,
+    ui,
 )
 from router.api.asgi import Receive, Scope, Send
 from router.api.completions import Completions
@@ -52,6 +54,7 @@ from router.lots import Lots
 from router.metrics import Metrics
 from router.outcome import Outcome
 from router.pipeline import Pipeline
+from router.recent import Recent
 from router.settings import Settings
 from router.state import State
 from router.store.base import Store
@@ -93,7 +96,13 @@ def create_app(
     metrics = Metrics()
     chronicle = Chronicle(clock)
     guard = Guard.of(settings, clock, metrics.config_errors.inc)
-    library = Library(settings, loaded=lambda config: _loaded(config, metrics), refused=metrics.config_errors.inc)
+    recent = Recent()
+
+    def loaded(config: Config) -> None:
+        _loaded(config, metrics)
+        recent.loaded(config.versions)
+
+    library = Library(settings, loaded=loaded, refused=metrics.config_errors.inc)
     upstream = upstream or loader.upstreams(library.current.deployments(), settings)
     believe = partial(_believe, library=library, metrics=metrics, chronicle=chronicle)
     state = states.opened(settings, library, metrics, believe, store, guard.ring.trusts)
@@ -118,12 +127,14 @@ def create_app(
         **({"beliefs": state.learner.outcome} if state.learner else {}),
         "metrics": metrics.observe,
         "chronicle": chronicle.observe,
+        "recent": recent.observe,
         "purse": guard.purse.observe,
         **({"journal": journal.observe} if journal else {}),
         **(observers or {}),
     }
     judged: dict[str, Callable[[Judgement], None]] = {
         "metrics": metrics.judged,
+        "recent": recent.judged,
         **({"journal": lambda judgement: journal.verdict(judgement.verdict)} if journal else {}),
         **(listeners or {}),
     }
@@ -139,7 +150,7 @@ def create_app(
     tools = Tools(upstream, health, admission, FaultBudget(clock, metrics.retries_denied.inc), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=state.store, tools=tools, feedback=feedback, lots=lots)
-    parts = Parts(settings, metrics, library, tools, state, journal, feedback, pipeline, guard)
+    parts = Parts(settings, metrics, library, tools, state, journal, feedback, pipeline, guard, recent)
     life = Life(parts)
     return Turnout(_hot(parts), Door(_rest(parts, life), guard.ring, settings.admin_port), life, guard.ring)
 
@@ -183,6 +194,7 @@ class Parts(NamedTuple):
     feedback: Feedback
     pipeline: Pipeline
     guard: Guard
+    recent: Recent
 
 
 def _exposition(parts: Parts) -> bytes:
@@ -262,7 +274,9 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     quota = Quota(pipeline.clock)
     private.include_router(outcomes.routes(parts.state.store, parts.feedback, quota, settings, authorised))
     private.include_router(service.metrics(lambda: _exposition(parts)))
+    private.include_router(admin.routes(library.get, parts.recent))
     app.include_router(private)
+    app.include_router(ui.routes())
     failures.answer_in_shape(app)
     contract.truthfully(app)
     return app

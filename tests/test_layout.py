@@ -29,7 +29,7 @@ ROWS = (
     ("config", "beliefs"),
     ("upstream",),
     ("health", "keys", "limits"),
-    ("archive", "chronicle", "journal", "metrics"),
+    ("archive", "chronicle", "journal", "metrics", "recent", "ui"),
     ("store",),
     (
         "catalog",

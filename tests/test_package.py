@@ -65,6 +65,7 @@ def test_the_wheel_holds_the_package(wheel: Path) -> None:
     """Every file of the package and every shipped file, byte for byte, and no tests."""
     sources = {
         **{str(p.relative_to(ROOT)): p.read_bytes() for p in (ROOT / "router").rglob("*.py")},
+        **{str(p.relative_to(ROOT)): p.read_bytes() for p in (ROOT / "router/ui").iterdir() if p.is_file()},
         **{
             f"router/shipped/{p.relative_to(ROOT / 'policies')}": p.read_bytes()
             for p in (ROOT / "policies").rglob("*.yaml")

@@ -10,9 +10,13 @@ from router.keys import Grant, Right, Ring
 
 OPEN = frozenset(("/healthz", "/readyz"))
 """Load balancers carry no keys, and nothing there tells a secret."""
+EVERYWHERE = OPEN | {"/", "/v1/route"}
+"""At both ports: the page, too, asks what would be done."""
 SCOPES: dict[str, Right] = {"/v1/outcomes": "outcomes", "/metrics": "metrics"}
 """Of all other paths: `call`."""
 ADMIN = "/admin"
+PAGE = "/ui"
+"""Its files are the same for everybody and hold nothing; what they show is behind `admin`."""
 GRANT = "turnout.grant"
 """The scope's key under which whose request it is goes on to the routes."""
 
@@ -29,16 +33,22 @@ class Door:
         return bool(self._admin_port) and scope["server"][1] == self._admin_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _open(scope):
-            headers, path = header_map(scope), scope["path"]
+        if scope["type"] == "http":
             try:
-                scope[GRANT] = self._ring.identify(headers, right(path))
-                if self._admin_port and self.apart(scope) != _of_admin(path):
-                    raise nowhere(path, 404)
+                if not _open(scope):
+                    scope[GRANT] = self._ring.identify(header_map(scope), right(scope["path"]))
+                if self._elsewhere(scope):
+                    raise nowhere(scope["path"], 404)
             except TurnoutError as error:
-                await send_error(send, error, request_id(headers), spoken_at(path, headers))
+                headers = header_map(scope)
+                await send_error(send, error, request_id(headers), spoken_at(scope["path"], headers))
                 return
         await self._rest(scope, receive, send)
+
+    def _elsewhere(self, scope: Scope) -> bool:
+        """Whether what is asked for is at the other port."""
+        path = scope["path"]
+        return bool(self._admin_port) and path not in EVERYWHERE and self.apart(scope) != _of_admin(path)
 
 
 def granted(scope: Scope) -> Grant:
@@ -53,9 +63,16 @@ def right(path: str) -> Right:
 
 
 def _of_admin(path: str) -> bool:
-    return right(path) in ("admin", "metrics")
+    return right(path) in ("admin", "metrics") or _page(path)
 
 
 def _open(scope: Scope) -> bool:
     """Clients look with `HEAD /` whether anybody is there."""
-    return scope["path"] in OPEN or (scope["path"] == "/" and scope["method"] == "HEAD")
+    path, method = scope["path"], scope["method"]
+    if _page(path):
+        return method in ("GET", "HEAD")
+    return path in OPEN or (path == "/" and method == "HEAD")
+
+
+def _page(path: str) -> bool:
+    return path == PAGE or path.startswith(f"{PAGE}/")
