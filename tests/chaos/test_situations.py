@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.answers import ERROR, http
 from tests.chaos.table import PAGE, SITUATIONS, Situation, written
 from tests.faulty import Faulty, closed_url
 from tests.proxy.yard import CHAT, HELLO, Got, Proxy, Yard
@@ -118,6 +119,18 @@ async def test_another_takes_over_from_one_that_is_limited_at_once(yard: Yard) -
     outcome = (await proxy.settled(), proxy.outcomes[0])[1]
     assert outcome.attempts[1].started < 0.5
     assert proxy.asked.count("rate-limited") == 1
+
+
+async def test_a_503_is_heeded_as_a_429_is(yard: Yard, answer: Callable[..., str]) -> None:
+    """One suffices for the deployment to be left alone as long as it says, and lowers its limit of calls."""
+    does = answer(http(ERROR, "503 Service Unavailable", "application/json", "retry-after: 30"))
+    proxy = await yard({"cheap": does, "dear": "good"})
+    assert [(await proxy.chat()).headers["x-turnout-attempts"] for _ in range(5)] == ["2", "1", "1", "1", "1"]
+    assert proxy.asked.count(does) == 1
+    metrics = (await proxy.fetch("GET", "/metrics")).body.decode()
+    assert 'turnout_concurrency_limit{deployment="cheap:d0"} 4.0' in metrics
+    only = await proxy.chat(model="cheap")
+    assert (only.status, only.error["code"]) == (503, "no_healthy_model") and int(only.headers["retry-after"]) > 25
 
 
 async def test_one_deadline_holds_over_everything(yard: Yard) -> None:
