@@ -98,7 +98,12 @@ class Soak:
 
     def _body(self, kind: str) -> dict[str, Any]:
         number = self._draw.randrange(1_000_000)
-        hints: dict[str, Any] = {"deadline": 20, "accuracy": 0.8, "retries": 1, "run_id": f"run-{number % 1000}"}
+        hints: dict[str, Any] = {
+            "deadline": 20,
+            "accuracy": 0.8,
+            "retries": 1,
+            "run_id": f"run-{self.statuses.total() // 50}-{number % 5}",
+        }
         if kind == "held":
             hints["hold"] = True
         if kind == "repeated":

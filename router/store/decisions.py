@@ -167,8 +167,8 @@ class Decisions:
         run.at = now
         run.cases[name] = None
         run.cases.move_to_end(name)
-        if len(run.cases) > RUN_STEPS:
-            run.cases.popitem(last=False)
+        while len(run.cases) > RUN_STEPS or next(iter(run.cases)) not in self._cases:
+            run.cases.popitem(last=False)  # too many, or forgotten: a run may go on for ever
         over = [d for d, (step, ended) in run.open.items() if (step is None or step != new.step_id) and ended <= began]
         changes = []
         for decision_id in over:
