@@ -6,7 +6,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 
 import msgspec
 
@@ -95,7 +94,8 @@ class Recent:
 
     def last(self, most: int, after: int = 0) -> Iterator[Seen]:
         """The last steps, the latest first; only those with a number above `after`."""
-        return (seen for seen in islice(reversed(self._steps.values()), most) if seen.number > after)
+        steps = list(self._steps.values())  # in one go: those who look do it in threads of their own
+        return (seen for seen in steps[: -most - 1 : -1] if seen.number > after)
 
     def find(self, decision_id: str) -> Seen | None:
         return self._steps.get(decision_id)

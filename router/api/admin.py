@@ -24,20 +24,32 @@ CERTAIN = 0.9
 
 
 def routes(config: Callable[[], Config], recent: Recent) -> APIRouter:
-    router = APIRouter(prefix="/admin", tags=["admin"])
+    router, views = APIRouter(prefix="/admin", tags=["admin"]), Views(config, recent)
+    router.add_api_route("/decisions", views.decisions, summary="The last decisions")
+    router.add_api_route("/decisions/{decision_id}", views.decision, summary="One decision opened")
+    router.add_api_route("/beliefs", views.beliefs, summary="What is believed")
+    router.add_api_route("/calibration", views.calibration, summary="Predicted against observed")
+    router.add_api_route("/policies", views.policies, summary="Policies and their versions")
+    return router
 
-    @router.get("/decisions", summary="The last decisions")
+
+class Views:
+    """What there is to see, each as JSON-ready data."""
+
+    def __init__(self, config: Callable[[], Config], recent: Recent) -> None:
+        self._config, self._recent = config, recent
+
     def decisions(
+        self,
         limit: Annotated[int, Query(ge=1, le=KEPT, description="Decisions at most.")] = 50,
         after: Annotated[int, Query(ge=0, description="Only those with a greater `number`.")] = 0,
     ) -> dict[str, Any]:
         """The latest first, in short. Of this process, since it started; the journal has them all."""
-        return {"object": "list", "data": [_short(seen) for seen in recent.last(limit, after)]}
+        return {"object": "list", "data": [_short(seen) for seen in self._recent.last(limit, after)]}
 
-    @router.get("/decisions/{decision_id}", summary="One decision opened")
-    def decision(decision_id: str) -> dict[str, Any]:
+    def decision(self, decision_id: str) -> dict[str, Any]:
         """Gates, plans, beliefs, what came back and what was said of it. 404 once it is forgotten."""
-        seen = recent.find(decision_id)
+        seen = self._recent.find(decision_id)
         if seen is None:
             raise NotFound(
                 f"The decision {decision_id[:64]!r} is not among the last {KEPT} of this process. "
@@ -47,12 +59,12 @@ def routes(config: Callable[[], Config], recent: Recent) -> APIRouter:
             )
         return _whole(seen)
 
-    @router.get("/beliefs", summary="What is believed")
     def beliefs(
+        self,
         policy: Annotated[str | None, Query(description="Whose classes; the default policy's where left out.")] = None,
     ) -> dict[str, Any]:
         """P(success) and length of each arm at each class, facts of the step aside; speed of each deployment."""
-        now = config()
+        now = self._config()
         name = policy or now.default
         if name not in now.policies:
             raise NotFound(
@@ -68,23 +80,19 @@ def routes(config: Callable[[], Config], recent: Recent) -> APIRouter:
             "deployments": _speeds(now),
         }
 
-    @router.get("/calibration", summary="Predicted against observed")
-    def calibration() -> dict[str, Any]:
+    def calibration(self) -> dict[str, Any]:
         """First answers that callers judged since the start, by the tenth that their predicted P(success) fell in."""
-        return {"object": "list", "data": [_bin(b) for b in recent.bins if b.count]}
+        return {"object": "list", "data": [_bin(b) for b in self._recent.bins if b.count]}
 
-    @router.get("/policies", summary="Policies and their versions")
-    def policies() -> dict[str, Any]:
+    def policies(self) -> dict[str, Any]:
         """Each policy with the digest of its file, and when others began to serve, the latest first."""
-        now = config()
+        now = self._config()
         return {
             "object": "list",
             "default": now.default,
             "data": [_policy(p, now.versions.get(p.name, "")) for p in now.policies.values()],
-            "loads": [{"at": load.at, "versions": load.versions} for load in reversed(recent.loads)],
+            "loads": [{"at": load.at, "versions": load.versions} for load in reversed(self._recent.loads)],
         }
-
-    return router
 
 
 def _short(seen: Seen) -> dict[str, Any]:
