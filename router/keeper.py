@@ -108,7 +108,7 @@ def recover(folder: Path, store: MemoryStore, learner: Learner, *, since: float,
         for change in changes:
             if new and success and change.moves:
                 learner.change(change)
-    learner.catch_up()
+        learner.catch_up()  # nothing is served yet, and nothing must be dropped
     return folded
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router import learner
-from router.learner import CAPACITY, Learner
+from router.learner import AT_ONCE, CAPACITY, Learner
 from router.outcome import Evidence
 from router.reports import Heard as Reports
 from router.verdicts import Change
@@ -17,6 +17,7 @@ from tests.decided import decided
 from tests.journal.made import outcome
 
 OUTCOME = outcome()
+VERDICT = Change((decided(),), (), (object(),))  # type: ignore[arg-type]
 
 
 class Heard:
@@ -64,12 +65,38 @@ async def test_lessons_are_folded_in_later_and_in_order() -> None:
 
 
 async def test_a_verdict_is_learned_at_once() -> None:
-    """And so is all that came before it, since it may speak of that."""
+    """And so are the few that came before it, since it may speak of them."""
     beliefs = Heard()
     under_test, _ = taught(beliefs)
-    under_test.outcome(OUTCOME)
-    under_test.change(Change((decided(),), (), (object(),)))  # type: ignore[arg-type]
-    assert beliefs.lessons == ["heard", "success"]
+    for _ in range(AT_ONCE):
+        under_test.outcome(OUTCOME)
+    under_test.change(VERDICT)
+    assert beliefs.lessons == ["heard"] * AT_ONCE + ["success"]
+
+
+async def test_a_verdict_does_not_wait_for_many_lessons() -> None:
+    """Its request learns nothing then; it takes its place behind them."""
+    beliefs = Heard()
+    under_test, _ = taught(beliefs)
+    for _ in range(AT_ONCE + 1):
+        under_test.outcome(OUTCOME)
+    under_test.change(VERDICT)
+    assert beliefs.lessons == [] and under_test.waiting == AT_ONCE + 2
+    under_test.catch_up()
+    assert beliefs.lessons == ["heard"] * (AT_ONCE + 1) + ["success"]
+
+
+async def test_a_verdict_is_never_dropped() -> None:
+    """Where the queue is full, it makes room by learning the oldest lesson."""
+    beliefs = Heard()
+    under_test, dropped = taught(beliefs)
+    for _ in range(CAPACITY):
+        under_test.outcome(OUTCOME)
+    for _ in range(2):
+        under_test.change(VERDICT)
+    assert (beliefs.lessons, under_test.waiting, dropped) == (["heard"] * 2, CAPACITY, [])
+    under_test.catch_up()
+    assert beliefs.lessons[-2:] == ["success"] * 2
 
 
 async def test_a_flood_is_bounded() -> None:

@@ -69,13 +69,14 @@ async def test_a_verdict_on_a_decision_is_taken_once(yard: Yard) -> None:
     """Told again it returns the same and moves nothing; the contrary of the same source is refused."""
     proxy = await yard(learn="on")
     decision = await asked(proxy)
-    before = await version(proxy)
+    before = (await chances(proxy))["cheap/off"]
     first = await receipt(proxy, decision_id=decision, success=True)
     assert first == {"id": first["id"], "object": "turnout.outcome", "decisions": 1, "applied": True}
     assert re.fullmatch(r"out_[0-9a-f]{24}", first["id"])
-    assert await version(proxy) == before + 1
+    assert (await chances(proxy))["cheap/off"] > before
+    learned = await version(proxy)  # what the step said of itself is in it too
     assert await receipt(proxy, decision_id=decision, score=1.0) == first
-    assert await version(proxy) == before + 1
+    assert await version(proxy) == learned
     got = await say(proxy, decision_id=decision, success=False)
     assert (got.status, got.error["code"], got.error["param"]) == (409, "verdict_conflict", "decision_id")
     other = await receipt(proxy, decision_id=decision, success=False, source="tests")
