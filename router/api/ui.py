@@ -39,7 +39,7 @@ def routes() -> APIRouter:
     def bare() -> Response:
         return RedirectResponse(f"{UI}/", 308)
 
-    @router.get(f"{UI}/{{name:path}}", summary="The page", response_class=Response)
+    @router.get(f"{UI}/{{name:path}}", include_in_schema=False)
     def page(name: str, request: Request) -> Response:
         """Open to everybody, since it holds nothing: what it shows is behind the scope `admin`."""
         name = name or "index.html"
