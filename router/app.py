@@ -178,6 +178,8 @@ def _loaded(config: Config, metrics: Metrics) -> None:
     metrics.declare(config.catalog.models, classes, config.default)
     for name in config.policies:
         metrics.policy_loaded.labels(name).set_to_current_time()
+    metrics.policy_info.only(*config.versions.items())
+    metrics.build_info.only((__version__,))
     for deployment, variable in config.missing.items():
         LOG.warning("%s is left out: %s is not set", deployment, variable)
 
@@ -197,8 +199,8 @@ class Parts(NamedTuple):
     recent: Recent
 
 
-def _exposition(parts: Parts) -> bytes:
-    """The metrics, with the gauges that only a scrape needs brought up to date first."""
+def _exposition(parts: Parts, accept: str) -> tuple[bytes, str]:
+    """The metrics as a scraper accepts them, with the gauges that only a scrape needs brought up to date first."""
     codes = {"closed": 0, "half_open": 1, "open": 2}
     metrics, tools = parts.metrics, parts.tools
     parts.state.measure(metrics)
@@ -209,7 +211,7 @@ def _exposition(parts: Parts) -> bytes:
         metrics.inflight.labels(key).set(tools.admission.inflight[key])
         metrics.limit.labels(key).set(tools.admission.limit(key, d.most))
         metrics.waiting.labels(key).set(tools.admission.waiting(key))
-    return metrics.render()
+    return metrics.render(accept)
 
 
 class Life:
@@ -273,7 +275,7 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     private.include_router(explain.routes(pipeline, parts.guard.admission, settings, authorised))
     quota = Quota(pipeline.clock)
     private.include_router(outcomes.routes(parts.state.store, parts.feedback, quota, settings, authorised))
-    private.include_router(service.metrics(lambda: _exposition(parts)))
+    private.include_router(service.metrics(partial(_exposition, parts)))
     private.include_router(admin.routes(library.get, parts.recent))
     app.include_router(private)
     app.include_router(ui.routes())

@@ -19,7 +19,7 @@ from router.plan import Decision
 from router.step import Facts, Native, StepRequest
 from router.step.excerpt import last_user
 from router.terms import Terms
-from router.wire import chat, history
+from router.wire import chat, history, trace
 
 
 def token() -> str:
@@ -81,6 +81,7 @@ class Record:
         self.decision_id = f"dec_{token()}"  # unguessable: it is what outcomes are reported under
         self.request_id = incoming.request_id
         self.key_id = incoming.key_id
+        self.trace_id = trace.trace_id(incoming.headers)
         self.stream = False
         self.hints = NONE
         self.thread = ""
@@ -162,6 +163,7 @@ class Record:
             step_id=self.hints.step_id,
             committed=committed,
             error=self._code(),
+            trace_id=self.trace_id,
             started_at=self.started_at,
             judged_before=self.refused,
             again=bool(self.refused) or (self.hints.attempt or 1) > 1,

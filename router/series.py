@@ -13,9 +13,12 @@ from typing import Generic, TypeVar
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 Labels = tuple[str, ...]
+Sample = tuple[str, dict[str, str], float, Exemplar | None]
+"""Suffix of the name, further labels, value, and an example of what was counted."""
 
 
 class Count:
@@ -50,17 +53,27 @@ class Level:
 class Spread:
     """How many of the values seen lie at or below each bound."""
 
-    __slots__ = ("_bounds", "counts", "sum")
+    __slots__ = ("_bounds", "counts", "examples", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         """Values in each bucket alone, those beyond the last bound at the end."""
+        self.examples: dict[int, tuple[str, float, float]] = {}
+        """Bucket → trace id, value and Unix time of the last value in it that has a trace."""
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self._bounds, value)] += 1
+    def observe(self, value: float, trace: str | None = None) -> None:
+        """`trace`: id of the trace in which the value came about."""
+        bucket = bisect_left(self._bounds, value)
+        self.counts[bucket] += 1
         self.sum += value
+        if trace is not None:
+            self.examples[bucket] = trace, value, time.time()
+
+    def exemplar(self, bucket: int) -> Exemplar | None:
+        found = self.examples.get(bucket)
+        return None if found is None else Exemplar({"trace_id": found[0]}, found[1], found[2])
 
 
 S = TypeVar("S", Count, Level, Spread)
@@ -103,12 +116,11 @@ class Family(Generic[S]):
         metric = Metric(self.name, self._text, self.kind)
         for values, series in tuple(self._series.items()):  # a thread may add one meanwhile
             labels = dict(zip(self.label_names, values, strict=True))
-            for suffix, more, value in self._samples(series):
-                metric.add_sample(self.name + suffix, {**labels, **more}, value)
+            for suffix, more, value, exemplar in self._samples(series):
+                metric.add_sample(self.name + suffix, {**labels, **more}, value, exemplar=exemplar)
         return [metric]
 
-    def _samples(self, series: S) -> Iterator[tuple[str, dict[str, str], float]]:
-        """Suffix of the name, further labels, and value."""
+    def _samples(self, series: S) -> Iterator[Sample]:
         raise NotImplementedError
 
 
@@ -121,8 +133,8 @@ class Counter(Family[Count]):
     def inc(self, amount: float = 1.0) -> None:
         self.alone.inc(amount)
 
-    def _samples(self, series: Count) -> Iterator[tuple[str, dict[str, str], float]]:
-        yield "_total", {}, series.value
+    def _samples(self, series: Count) -> Iterator[Sample]:
+        yield "_total", {}, series.value, None
 
 
 class Gauge(Family[Level]):
@@ -137,8 +149,15 @@ class Gauge(Family[Level]):
     def set_to_current_time(self) -> None:
         self.alone.set_to_current_time()
 
-    def _samples(self, series: Level) -> Iterator[tuple[str, dict[str, str], float]]:
-        yield "", {}, series.value
+    def only(self, *rows: Labels) -> None:
+        """Sets the series of these label values to 1 and forgets all others."""
+        series = {row: Level() for row in rows}
+        for level in series.values():
+            level.set(1.0)
+        self._series = series  # in one go: a scrape sees the old ones or the new ones
+
+    def _samples(self, series: Level) -> Iterator[Sample]:
+        yield "", {}, series.value, None
 
 
 class Histogram(Family[Spread]):
@@ -151,13 +170,13 @@ class Histogram(Family[Spread]):
         self._edges = [*map(floatToGoString, buckets), "+Inf"]
         super().__init__(lambda: Spread(buckets), name, text, labels, registry)
 
-    def observe(self, value: float) -> None:
-        self.alone.observe(value)
+    def observe(self, value: float, trace: str | None = None) -> None:
+        self.alone.observe(value, trace)
 
-    def _samples(self, series: Spread) -> Iterator[tuple[str, dict[str, str], float]]:
+    def _samples(self, series: Spread) -> Iterator[Sample]:
         total = 0
-        for edge, count in zip(self._edges, tuple(series.counts), strict=True):
+        for bucket, count in enumerate(tuple(series.counts)):
             total += count
-            yield "_bucket", {"le": edge}, float(total)
-        yield "_count", {}, float(total)
-        yield "_sum", {}, series.sum
+            yield "_bucket", {"le": self._edges[bucket]}, float(total), series.exemplar(bucket)
+        yield "_count", {}, float(total), None
+        yield "_sum", {}, series.sum, None

@@ -48,7 +48,7 @@ ROWS = (
         "verdicts",
         "wire",
     ),
-    ("errors", "series", "settings", "yaml_file"),
+    ("errors", "families", "series", "settings", "yaml_file"),
     ("__init__",),
 )
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}
@@ -69,7 +69,7 @@ DOORS = {
     "numpy": {"beliefs", "learning", "plan"},
     "openai": {"simulate"},
     "opentelemetry": {"loader"},
-    "prometheus_client": {"metrics", "series"},
+    "prometheus_client": {"families", "metrics", "series"},
     "pydantic": {"api", "catalog", "deployment", "embedder", "onboard", "policy", "simulate", "yaml_file"},
     "redis": {"store"},
     "rich": {"cli"},

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 
 from router.config import Config
-from router.metrics import CONTENT_TYPE
 
 
 def health(ready: Callable[[], bool], config: Callable[[], Config], version: str) -> APIRouter:
@@ -36,11 +35,15 @@ def health(ready: Callable[[], bool], config: Callable[[], Config], version: str
     return router
 
 
-def metrics(render: Callable[[], bytes]) -> APIRouter:
+def metrics(render: Callable[[str], tuple[bytes, str]]) -> APIRouter:
+    """`render` takes what the scraper accepts, and gives a text and its content type."""
     router = APIRouter(tags=["service"])
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-    def expose() -> Response:
-        return Response(render(), headers={"content-type": CONTENT_TYPE})
+    def expose(
+        accept: Annotated[str, Header(description="`application/openmetrics-text` for exemplars")] = "",
+    ) -> Response:
+        text, content_type = render(accept)
+        return Response(text, headers={"content-type": content_type, "vary": "accept"})
 
     return router

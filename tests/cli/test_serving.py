@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from openai import APIError, OpenAI
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families
 
 from router.simulate.server import listen
 from tests.clients.running import PATIENCE_S, Running, free_port, serving, started, turnout

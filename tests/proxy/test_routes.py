@@ -123,18 +123,23 @@ async def test_health_and_readiness(yard: Yard) -> None:
 
 
 async def test_metrics_move_with_outcomes(yard: Yard) -> None:
-    """In OpenMetrics, pairs there from the start at zero."""
+    """Pairs are there from the start at zero; in OpenMetrics, where that is asked for, with the caller's trace."""
     proxy = await yard({"cheap": "good", "dear": "good"})
     labels = {"attempt": "1", "model": "cheap", "outcome": "accepted", "policy": "default"}
     labels |= {"source": "checks", "step_class": "chat"}
     named = ",".join(f'{name}="{value}"' for name, value in labels.items())
     outcomes = f"turnout_outcomes_total{{{named}}}".encode()
     fresh = await proxy.fetch("GET", "/metrics")
-    assert fresh.headers["content-type"].startswith("application/openmetrics-text") and fresh.body.endswith(b"# EOF\n")
-    assert outcomes + b" 0.0" in fresh.body
-    await proxy.chat()
+    assert fresh.headers["content-type"].startswith("text/plain") and outcomes + b" 0.0" in fresh.body
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    await proxy.chat({"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
     await proxy.settled()
-    moved = (await proxy.fetch("GET", "/metrics")).body
+    got = await proxy.fetch(
+        "GET", "/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0,*/*;q=0.1"}
+    )
+    moved = got.body
+    assert got.headers["content-type"].startswith("application/openmetrics-text") and moved.endswith(b"# EOF\n")
+    assert f'# {{trace_id="{trace}"}}'.encode() in moved
     assert outcomes + b" 1.0" in moved
     assert b'gen_ai_server_request_duration_seconds_count{status="200",step_class="chat"} 1.0' in moved
 
