@@ -59,8 +59,8 @@ class Ability(msgspec.Struct, frozen=True, eq=False):
         mean = self.of(step_class)[0][arms]
         information[at] *= keep
         shift[at] *= keep
-        information[at][np.ix_(arms, arms)] += precision
-        shift[at][arms] += gradient + precision @ mean
+        information[at, arms[:, None], arms] += precision
+        shift[at, arms] += gradient + precision @ mean
         messages[at] = _message(information[at], shift[at], structure(self.models)[1])
         return Ability(self.models, rows, information, shift, messages)
 

@@ -22,9 +22,10 @@ from router.beliefs.speed import Speeds
 from router.beliefs.state import Beliefs
 from router.beliefs.success import Successes
 from router.beliefs.tokens import Counts
+from router.beliefs.weights import Weights
 from router.catalog import Catalog
 
-FORMAT = b"turnout-beliefs 1\n"
+FORMAT = b"turnout-beliefs 2\n"
 """Grows with every change of the records that an old reader would take for something else."""
 DIGEST = 16
 """Bytes of BLAKE2b: against bits that fell over, not against people."""
@@ -131,7 +132,7 @@ def _whole(beliefs: Beliefs) -> bool:
     fits = [
         len(success.models) == arms,
         _fits(success.ability, arms),
-        _rows(success.facts),
+        _weighed(success.facts),
         success.words is None or _rows(success.words),
         all(a.shape == (arms,) for a in (calibration.shift, calibration.surprise, calibration.information)),
     ]
@@ -148,9 +149,14 @@ def _fits(ability: Ability, arms: int) -> bool:
     )
 
 
-def _rows(linear: Linear) -> bool:
-    shape = (len(linear.rows), linear.width)
-    return linear.mean.shape == linear.variance.shape == shape
+def _weighed(facts: Weights) -> bool:
+    one, square = (facts.width,), (facts.width, facts.width)
+    whole = all(row.mean.shape == one and row.covariance.shape == square for row in facts.rows.values())
+    return whole and all(centre.mean.shape == one for centre in facts.centres.values())
+
+
+def _rows(words: Linear) -> bool:
+    return all(row.mean.shape == row.variance.shape == (words.width,) for row in words.rows.values())
 
 
 def _digest(body: bytes) -> bytes:

@@ -12,23 +12,24 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from router.beliefs import ability, calibration, linear, places, text
+from router.beliefs import ability, calibration, places, text
 from router.beliefs.ability import Ability, solved
 from router.beliefs.calibration import Calibration
 from router.beliefs.correlation import Correlation, Spread
 from router.beliefs.drift import Chance, Drift
 from router.beliefs.latent import Array, Index, identity, moments, spread
 from router.beliefs.likelihood import Slope, Try, slope, telling, tried
-from router.beliefs.linear import Linear
+from router.beliefs.linear import Linear, Look
 from router.beliefs.published import Scores, Success, scores
+from router.beliefs.weights import Sight, Weights
 from router.catalog import Catalog
 from router.outcome import Evidence
+from router.step.vector import NAMES
 
 FACTS = {"all": 0.35, "arm": 0.2, "class": 0.2, "both": 0.1}
 """Prior standard deviations of the weights of step facts, logits: of all arms and classes, and how each differs."""
 WORDS = {"all": 0.5, "model": 0.6}
 """The same of hashed words, whose values have a norm of 1."""
-MOST_FACTS = 32
 KEPT = 0.05
 """Share of what was seen of a model at a class that counts on after it was found to have changed there."""
 SIGMA, TAU = 1.5, 1.0
@@ -56,7 +57,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
     models: tuple[str, ...]
     """Of each arm."""
     ability: Ability
-    facts: Linear
+    facts: Weights
     words: Linear | None
     """None: the text of steps is not read."""
     calibration: Calibration
@@ -79,8 +80,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         keys = places.keys(self.arms, self.models, step_class)
         out = np.zeros(len(self.arms))
         if len(x) and self.facts.rows:
-            values = np.array(x)
-            out += self.facts.shift(keys.facts, slice(0, len(values)), values)
+            out += self.facts.shift(keys.facts, self.facts.centred(step_class, x))
         if sketch and self.words is not None and self.words.rows:
             out += self.words.shift(keys.words, *text.features(sketch))
         return out
@@ -94,7 +94,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         """The same, the words of steps being learned from henceforth."""
         if self.words is not None:
             return self
-        return msgspec.structs.replace(self, words=linear.blank(text.WIDTH, WORDS, np.float32))
+        return msgspec.structs.replace(self, words=Linear(text.WIDTH, WORDS))
 
     def observe(self, said: Evidence, earlier: Evidence | None = None) -> Successes:
         """The beliefs after one step.
@@ -126,48 +126,60 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         arms = np.array(sorted({t.arm for t in (*now, *before)}), dtype=np.intp)
         spreads = self.spread(said.step_class)
         levels = self._logits(said.step_class, spreads)
-        every = levels + self.shifts(said.step_class, said.x, said.text)
-        logits = every[arms]
+        known = self._known(said, arms)
+        logits = sum([part.shift for part in known if part is not None], levels[arms])
         found = _slope(now, arms, logits, spreads)
         if before:
             found = found.less(_slope(before, arms, logits, spreads))
         seconds = said.at - self.seen.get(said.step_class, said.at)
         keep = self.memory.keep(seconds) if not before else 1.0
-        weight = said.weight
-        moved = self._moved(said, arms, weight * found.gradient, weight * _positive(found.precision), keep, spreads)
-        chance = moments(every[(now or before)[0].arm] + spread(spreads.sigma, spreads.tau))
+        moved = self._moved(said, arms, found, keep, spreads, known)
+        if said.x and not before:
+            moved = msgspec.structs.replace(moved, facts=moved.facts.met(said.step_class, said.x))
+        of_arm = dict(zip(arms.tolist(), logits.tolist(), strict=True))
+        chance = moments(of_arm[(now or before)[0].arm] + spread(spreads.sigma, spreads.tau))
         moved = self._watched(moved, said.step_class, now, before, levels, chance)
         return msgspec.structs.replace(
             moved,
-            correlation=self._correlated(said, now, before, every, spreads, keep),
+            correlation=self._correlated(said, now, before, of_arm, spreads, keep),
             seen={**self.seen, said.step_class: max(said.at, self.seen.get(said.step_class, said.at))},
         )
 
+    def _known(self, said: Evidence, arms: Index) -> tuple[Sight | None, Look | None]:
+        """What is known along the facts and the words of a step, for `arms`."""
+        keys = places.keys(self.arms, self.models, said.step_class)
+        seen = look = None
+        if said.x:
+            values = self.facts.centred(said.step_class, said.x)
+            seen = self.facts.sight(tuple([keys.facts[a] for a in arms]), values)
+        if said.text and self.words is not None:
+            look = self.words.look(tuple([keys.words[a] for a in arms]), *text.features(said.text))
+        return seen, look
+
     def _moved(
-        self, said: Evidence, arms: Index, gradient: Array, precision: Array, keep: float, spreads: Spread
+        self,
+        said: Evidence,
+        arms: Index,
+        found: Slope,
+        keep: float,
+        spreads: Spread,
+        known: tuple[Sight | None, Look | None],
     ) -> Successes:
         """The joint step of a Gauss-Newton (extended Kalman) filter, its covariance between the parts then dropped."""
         one = identity(len(arms))
         unit = _published(self.scores, self.arms, said.step_class, spreads.sigma, spreads.tau)[1][arms]
         units = unit[:, None] * unit
         own = self.ability.of(said.step_class)[1][arms[:, None], arms] * units
-        keys = places.keys(self.arms, self.models, said.step_class)
-        facts, words = self.facts, self.words
-        fact_keys, word_keys = tuple([keys.facts[a] for a in arms]), tuple([keys.words[a] for a in arms])
-        values, others = np.array(said.x), np.zeros_like(own)
-        at = slice(0, len(values))
-        if len(values):
-            others = others + facts.covariance(fact_keys, at, values)
-        sketch = text.features(said.text) if said.text and words is not None else None
-        if sketch is not None and words is not None:
-            others = others + words.covariance(word_keys, *sketch)
-        both = np.column_stack((gradient, precision))
+        others = sum([part.covariance for part in known if part is not None], np.zeros_like(own))
+        precision = said.weight * _positive(found.precision)
+        both = np.column_stack((said.weight * found.gradient, precision))
         joint = solved(one + precision @ (own + others), both)
         alone = solved(one + precision @ others, both)
-        if len(values):
-            facts = facts.add(fact_keys, at, values, joint[:, 0], joint[:, 1:], keep)
-        if sketch is not None and words is not None:
-            words = words.add(word_keys, *sketch, joint[:, 0], joint[:, 1:], keep)
+        facts, words, (seen, look) = self.facts, self.words, known
+        if seen is not None:
+            facts = facts.add(seen, joint[:, 0], joint[:, 1:], keep)
+        if look is not None and words is not None:
+            words = words.add(look, joint[:, 0], joint[:, 1:], keep)
         able = self.ability.add(said.step_class, arms, unit * alone[:, 0], alone[:, 1:] * units, keep)
         return msgspec.structs.replace(self, ability=able, facts=facts, words=words)
 
@@ -216,7 +228,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         said: Evidence,
         now: tuple[Try, ...],
         before: tuple[Try, ...],
-        every: Array,
+        logits: Mapping[int, float],
         spreads: Spread,
         keep: float,
     ) -> Correlation:
@@ -227,7 +239,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         if max(len(now), len(before)) < 2:
             return found
         noise = spread(spreads.sigma, spreads.tau)
-        chances = {arm: moments(every[arm] + noise)[0] for arm in {t.arm for t in (*now, *before)}}
+        chances = {arm: moments(logits[arm] + noise)[0] for arm in {t.arm for t in (*now, *before)}}
         if before:
             found = found.add(said.step_class, before, chances, spreads, 1.0, -said.weight)
         return found.add(said.step_class, now, chances, spreads, keep, said.weight)
@@ -242,7 +254,7 @@ def prior(catalog: Catalog, *, words: bool = False, memory: Memory | None = None
         arms=arms,
         models=models,
         ability=ability.blank(places.numbers(models)),
-        facts=linear.blank(MOST_FACTS, FACTS),
+        facts=Weights(len(NAMES), FACTS),
         words=None,
         calibration=calibration.blank(len(arms)),
         correlation=Correlation(),

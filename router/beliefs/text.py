@@ -61,7 +61,7 @@ def hashed(text: str) -> bytes:
 def features(sketch: bytes) -> tuple[Index, NDArray[np.float32]]:
     """Places and values of a step's features; the values of words have a norm of 1, those of runs of RUNS_WEIGHT."""
     packed = np.frombuffer(sketch, dtype=np.uint16)
-    values = np.where(packed & np.uint16(1 << BITS), np.float32(1.0), np.float32(-1.0))
+    values = (packed >> np.uint16(BITS) & np.uint16(1)).astype(np.float32) * np.float32(2.0) - np.float32(1.0)
     words = int(np.count_nonzero(packed < 1 << (BITS + 1)))  # they come first
     values[:words] /= max(1, words) ** 0.5
     values[words:] *= RUNS_WEIGHT / max(1, len(packed) - words) ** 0.5

@@ -61,8 +61,12 @@ def test_words_come_back() -> None:
     sketch = np.array([3, 5], "<u2").tobytes()
     beliefs = beliefs.learn(Evidence("task", (Trial(N, 1.0),), (), sketch))
     back = decode(encode(Snapshot(beliefs, 0.0))).beliefs.success.words
-    assert back is not None and beliefs.success.words is not None and back.mean.dtype == np.float32
-    assert np.array_equal(back.mean, beliefs.success.words.mean)
+    assert (
+        back is not None and beliefs.success.words is not None and back.rows.keys() == beliefs.success.words.rows.keys()
+    )
+    for key, row in beliefs.success.words.rows.items():
+        assert row.mean.dtype == back.rows[key].variance.dtype == np.float32 and row.mean.any()
+        assert np.array_equal(back.rows[key].mean, row.mean)
 
 
 def test_prices_and_scores_are_the_catalogs() -> None:

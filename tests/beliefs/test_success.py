@@ -111,7 +111,7 @@ def test_facts_are_learned_and_shared() -> None:
         known = known.observe(said((N, float(rng.uniform() < 1 / (1 + np.exp(-logit)))), x=x))
     hard, easy = known.shifts("task", (1.0, 0.0)), known.shifts("task", (-1.0, 0.0))
     other = known.shifts("task", (0.0, 1.0))
-    assert hard[0] == pytest.approx(-easy[0]) and hard[0] < -0.9
+    assert hard[0] == pytest.approx(-easy[0], abs=0.2) and hard[0] < -0.9
     assert hard[0] < hard[1] < -0.2 and abs(other[0]) < 0.4
     assert known.shifts("chat", (1.0, 0.0))[0] < -0.2
     assert p(known, N) == pytest.approx(0.6047, abs=0.07)
