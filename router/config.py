@@ -51,7 +51,7 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
                 str(path), None, "the file's name must be a policy name: a-z, 0-9, '_' and '-', at most 64"
             )
         read = policies.load(path)
-        _refers(read, whole, path)
+        refers(read, whole, path)
         found[read.name] = read
         versions[read.name] = sha256(yaml_file.read_bytes(path)).hexdigest()[:12]
     if settings.policy not in found:
@@ -86,7 +86,7 @@ def stamp(settings: Settings) -> tuple[tuple[str, int, int], ...]:
     return tuple(marks)
 
 
-def _refers(policy: Policy, catalog: Catalog, path: Path) -> None:
+def refers(policy: Policy, catalog: Catalog, path: Path) -> None:
     """Raises ConfigError where a policy names a model, arm or runtime that the catalog lacks."""
     known = {
         "models": {*catalog.models, *catalog.arm},

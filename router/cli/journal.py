@@ -60,7 +60,7 @@ def show_records(
 ) -> None:
     """Show the last steps, or one of them with all that is known of it."""
     tally = Tally()
-    with _place(context, state) as (where, refresh):
+    with place(context, state) as (where, refresh):
         if decision is not None:
             _one(where, decision, as_json, tally)
             return
@@ -70,7 +70,7 @@ def show_records(
         print_out(found)
         if not found and not follow:
             show.say(ERR, f"No outcome is logged in {where} yet.", style="dim")
-        _passed_over(tally)
+        passed_over(tally)
         if follow:
             _follow(tail, refresh, print_out)
 
@@ -98,7 +98,7 @@ def export_records(
     tally, now = Tally(), time.time()
     duckdb: Any = loader.duckdb() if parquet is not None else None
     begin, end = moment("--since", since, now), moment("--until", until, now)
-    with _place(context, state) as (where, _), _progress() as counted:
+    with place(context, state) as (where, _), progress() as counted:
         rows = steps(where, since=begin, until=end, tally=tally)
         if parquet is not None:
             count = export.parquet(counted(rows), parquet, duckdb)
@@ -106,14 +106,14 @@ def export_records(
             assert jsonl is not None
             count = export.jsonl(counted(rows), jsonl)
     show.say(OUT, f"{count:,} steps written to {parquet or jsonl}.")
-    _passed_over(tally)
+    passed_over(tally)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Iterator[StepRecord]], Iterator[StepRecord]]]:
+def progress() -> Iterator[Callable[[Iterator[StepRecord]], Iterator[StepRecord]]]:
     """Counts rows for the eye as they pass."""
     columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} steps"), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as bar:
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def counted(rows: Iterator[StepRecord]) -> Iterator[StepRecord]:
@@ -140,7 +140,7 @@ def _lines(found: Iterable[Record]) -> None:
         show.say(OUT, msgspec.json.encode(record).decode())
 
 
-def _passed_over(tally: Tally) -> None:
+def passed_over(tally: Tally) -> None:
     if tally.torn or tally.invalid:
         show.say(ERR, f"Passed over: {tally.torn} cut-off and {tally.invalid} unreadable lines.", style="yellow")
 
@@ -158,7 +158,7 @@ def folder(settings: Settings) -> Path:
 
 
 @contextmanager
-def _place(context: typer.Context, state: Path | None) -> Iterator[tuple[Path, Callable[[], None]]]:
+def place(context: typer.Context, state: Path | None) -> Iterator[tuple[Path, Callable[[], None]]]:
     """A folder to read the journal in, and what brings it up to date: a copy where it is kept in the store."""
     settings = _settings(context, state)
     if settings.journal != "store":

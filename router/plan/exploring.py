@@ -63,6 +63,14 @@ def explored(best: Choice, space: Space, terms: Terms, arms: tuple[Arm, ...], lo
     return Picked(msgspec.structs.replace(best, row=row), draw, each, draw.arm)
 
 
+def variants(best: Choice, space: Space, terms: Terms, arms: tuple[Arm, ...]) -> dict[str, Row]:
+    """Arm → the plan that its variant takes at a step whose best plan is `best`, where that is another one."""
+    if terms.exploration is None or not (best.accuracy_met and best.deadline_met):
+        return {}
+    names = drawable(arms, ask(ANY, terms), terms.exploration.arms)
+    return _others(best, space, terms, names) if names else {}
+
+
 @lru_cache(maxsize=256)
 def drawable(arms: tuple[Arm, ...], wanted: Ask, allowed: frozenset[str] | None) -> tuple[str, ...]:
     """The arms that may be drawn, by name: the same for every step of a run, whatever the step itself needs."""

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from router.plan import Decision, Draw, Lot, Situation, everything
-from router.plan.exploring import drawable, drawn
+from router.plan.exploring import drawable, drawn, variants
+from router.plan.few import Choice
 from router.plan.gates import ask
 from router.policy import Exploration
 from router.step import Facts
@@ -145,3 +146,21 @@ def test_held_exactly_where_the_drawn_plan_retries() -> None:
     alone, retried = at((0.0, 0.9), max_attempts=2, **keen), at((0.9, 0.0), max_attempts=2, **keen)
     assert (alone.chosen.arms, alone.hold) == ((Q397,), False)
     assert retried.hold == (len(retried.chosen.arms) > 1)
+
+
+def test_all_variants_at_once() -> None:
+    """What each draw would come to, for who judges a log: as the draws say, and nothing where nothing is drawn."""
+    decision = at((0.9, 0.0), max_attempts=1)
+    row = decision.again().row(decision.again().best)
+    best = Choice(row, 3, accuracy_met=True, deadline_met=True, attempts=1)
+    found = variants(best, decision.space, decision.terms, CATALOG.arms)
+    assert {arm: plan.arms for arm, plan in found.items()} == {
+        name: drawn_plan.chosen.arms
+        for name, drawn_plan in ((N, at((0.0, 0.0), max_attempts=1)), (Q397, at((0.0, 0.9), max_attempts=1)))
+        if drawn_plan.chosen.arms != row.arms
+    } | ({Q122: (Q122,)} if row.arms != (Q122,) else {})
+    assert variants(replace(best, accuracy_met=False), decision.space, decision.terms, CATALOG.arms) == {}
+    still = replace(decision.terms, exploration=None)
+    assert variants(best, decision.space, still, CATALOG.arms) == {}
+    nobody = replace(decision.terms, exploration=Exploration(share=0.3, arms=frozenset({"gone"})))
+    assert variants(best, decision.space, nobody, CATALOG.arms) == {}
