@@ -41,7 +41,7 @@ class Embeddings:
 
     async def run(self, incoming: Incoming, sink: Sink) -> None:
         """Whatever happens, the caller gets one answer or one error, and one outcome is recorded."""
-        record = Record(incoming, self._tools.clock)
+        record = Record(incoming, self._tools.clock, trace_ratio=self._tools.settings.trace_ratio)
         embed: Embed | None = None
         try:
             embed = self._embed(incoming, record)
@@ -68,7 +68,7 @@ class Embeddings:
         _allowed(embedder, grant, request.hints)
         hints = grant.narrowed(request.hints, incoming.left)
         deadline = min(hints.deadline or math.inf, config.policies[config.default].deadline)
-        embed = Embed(self._tools, embedder, request, record.began, deadline)
+        embed = Embed(self._tools, embedder, request, record.began, deadline, record.trace)
         cheapest = min((d.usd.cost(embed.counted, 0) for d in embedder.deployments), default=0.0)
         if hints.max_cost is not None and cheapest > hints.max_cost:
             raise Infeasible(

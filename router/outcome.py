@@ -9,6 +9,7 @@ import msgspec
 
 from router.hints import Hints
 from router.step import Facts
+from router.trace import Trace
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -43,6 +44,8 @@ class Attempt(msgspec.Struct, frozen=True):
     fault: str | None = None
     """None where an answer came; else UpstreamFault.kind, `caller` (the request was at fault), `cancelled` (the caller
     left) or `deadline`."""
+    span_id: str = ""
+    """Its span in the step's trace: 16 hexadecimal digits, which the upstream was told; empty in older records."""
     garbled: bool | None = None
     """Whether a tool call's arguments are no JSON. None where nobody looked: no tool was called, the check `tools` has
     judged it, or the stream went by unread."""
@@ -92,7 +95,7 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str | None = None
     """Code of the error that the caller saw."""
     reason: str | None = None
-    trace_id: str | None = None
+    trace: Trace | None = None
     started_at: float = 0.0
     """Unix time."""
 
@@ -104,6 +107,10 @@ class Outcome(msgspec.Struct, frozen=True):
     def offer(self, attempt: Attempt) -> Any:
         """The plan.Candidate that an attempt carried out: what was expected of it."""
         return next(c for c in self.decision.options[attempt.arm] if c.deployment.name == attempt.deployment)
+
+    @property
+    def trace_id(self) -> str | None:
+        return self.trace.trace_id if self.trace is not None else None
 
     @property
     def cost_usd(self) -> float:

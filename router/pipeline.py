@@ -57,12 +57,12 @@ class Pipeline:
 
     async def run(self, incoming: Incoming, sink: Sink) -> None:
         """The whole journey. Whatever happens, the caller gets one answer or one error, and one outcome is recorded."""
-        record = Record(incoming, self._tools.clock, self._tools.settings.journal_text)
+        record = self._tools.record(incoming)
         walk: Walk | None = None
         try:
             request, terms, decision = await self.decide(incoming, record)
             record.decided(decision)
-            walk = Walk(self._tools, request, terms, decision, record.began, incoming.headers)
+            walk = Walk(self._tools, request, terms, decision, record.began, incoming.headers, record.trace)
             sink.about(record, walk)
             got = await relay.meanwhile(walk.run(), sink.wait, sink.keepalive) if decision.hold else await walk.run()
             if isinstance(got, Answered):

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from router import trace
 from router.errors import TurnoutError
 from router.hints import NONE, Hints
 from router.keys import LOCAL, Grant
@@ -19,7 +20,7 @@ from router.plan import Decision
 from router.step import Facts, Native, StepRequest
 from router.step.excerpt import last_user
 from router.terms import Terms
-from router.wire import chat, history, trace
+from router.wire import chat, history
 
 
 def token() -> str:
@@ -73,15 +74,17 @@ class Incoming(msgspec.Struct, frozen=True):
 class Record:
     """Filled in as the step goes on; `build` is called once, at its end."""
 
-    def __init__(self, incoming: Incoming, clock: Callable[[], float], keep_text: int = 0) -> None:
-        """`keep_text`: bytes of the last user message that the outcome carries."""
+    def __init__(
+        self, incoming: Incoming, clock: Callable[[], float], keep_text: int = 0, trace_ratio: float = 1.0
+    ) -> None:
+        """`keep_text`: bytes of the last user message that the outcome carries; `trace_ratio`: `Settings` has it."""
         self._clock = clock
         self.began = clock()
         self.started_at = time.time()
         self.decision_id = f"dec_{token()}"  # unguessable: it is what outcomes are reported under
         self.request_id = incoming.request_id
         self.key_id = incoming.key_id
-        self.trace_id = trace.trace_id(incoming.headers)
+        self.trace = trace.read(incoming.headers, trace_ratio)
         self.stream = False
         self.hints = NONE
         self.thread = ""
@@ -163,7 +166,7 @@ class Record:
             step_id=self.hints.step_id,
             committed=committed,
             error=self._code(),
-            trace_id=self.trace_id,
+            trace=self.trace,
             started_at=self.started_at,
             judged_before=self.refused,
             again=bool(self.refused) or (self.hints.attempt or 1) > 1,

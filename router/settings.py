@@ -21,6 +21,7 @@ BOUNDS = {
     "journal_keep_bytes": (0, 1e15),
     "journal_text": (0, 65_536),
     "response_bytes": (0, 1e12),
+    "trace_ratio": (0, 1),
 }
 ANY_NUMBER = (0.001, 1e12)
 """Bounds of the other numbers: 0 would mean `at once` in one place and `never` in another, so it is refused."""
@@ -115,6 +116,8 @@ class Settings:
     """Whether closed segments are compressed."""
     journal_text: int = 0
     """Bytes of a step's last user message that its record keeps; 0 keeps no text at all."""
+    trace_ratio: float = 1.0
+    """Share of the traces begun here that are marked as sampled; a caller's mark goes over it."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The whole environment, for the upstream keys that the catalog names."""
 

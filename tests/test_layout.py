@@ -48,7 +48,7 @@ ROWS = (
         "verdicts",
         "wire",
     ),
-    ("errors", "families", "series", "settings", "yaml_file"),
+    ("errors", "families", "series", "settings", "trace", "yaml_file"),
     ("__init__",),
 )
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}
@@ -338,7 +338,7 @@ def test_the_watch_sees(act: str, tmp_path: Path) -> None:
     run(f"{WATCH}\nsys.path.insert(0, ours)\nimport busy\n{seen}", tmp_path)
 
 
-HEAVY = {"aiohttp", "duckdb", "litellm", "matplotlib", "openai", "opentelemetry.sdk", "redis"}
+HEAVY = {"aiohttp", "duckdb", "litellm", "matplotlib", "openai", "opentelemetry.sdk", "opentelemetry.exporter", "redis"}
 
 
 def test_the_command_starts_light() -> None:

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from router.metrics import MAX_CLASSES, OPENMETRICS, PLAIN, Metrics, p_bin
 from router.outcome import Attempt, CheckResult, Outcome
+from router.trace import Trace
 from router.verdicts import Judgement
 from tests.decided import answer, decided, verdict
 
@@ -262,7 +263,7 @@ TRACED = (
 def test_each_time_points_to_a_trace(metrics: Metrics) -> None:
     """The last one in each bucket, with its value and moment; what has no trace takes no example away."""
     for trace, seconds in (("a" * 32, 2.0), (None, 2.1), ("b" * 32, 9.0)):
-        metrics.observe(outcome(attempt(first_token_s=0.1), trace_id=trace, seconds=seconds))
+        metrics.observe(outcome(attempt(first_token_s=0.1), trace=Trace(trace) if trace else None, seconds=seconds))
     text = metrics.render(OPENMETRICS)[0].decode()
     found = {
         f.name: {s.labels["le"]: s.exemplar for s in f.samples if s.exemplar}
@@ -293,7 +294,7 @@ ACCEPTS = [
 @pytest.mark.parametrize(("accept", "kind"), ACCEPTS)
 def test_a_scraper_gets_what_it_accepts(metrics: Metrics, accept: str, kind: str) -> None:
     """Plain text, without exemplars, unless OpenMetrics is asked for; the same series in both."""
-    metrics.observe(outcome(attempt(), trace_id="a" * 32))
+    metrics.observe(outcome(attempt(), trace=Trace("a" * 32)))
     text, said = metrics.render(accept)
     assert said == kind and text.endswith(b"# EOF\n") == (kind == OPENMETRICS)
     assert (b" # {trace_id=" in text) == (kind == OPENMETRICS)
@@ -404,7 +405,7 @@ def test_no_identity_is_a_label(metrics: Metrics) -> None:
         "key_id": "key_zzz",
         "run_id": "run_zzz",
         "step_id": "step_zzz",
-        "trace_id": "t_zzz",
+        "trace": Trace("t_zzz"),
     }
     metrics.observe(outcome(attempt(), **secrets))
     assert b"zzz" not in metrics.render(PLAIN)[0]

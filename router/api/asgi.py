@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from router import trace
 from router.api.dialect import Speech
 from router.attempts import Answered, Walk
 from router.errors import BadRequest, BodyTooLarge, TurnoutError
@@ -39,12 +40,14 @@ class Gone(Exception):
 
 def header_map(scope: Scope) -> dict[str, str]:
     """Header names (ASGI has them in lower case) and values. A header sent twice counts once, by its last value; a hint
-    sent twice keeps both, as `hints.from_headers` looks for, since of two constraints neither may go unheard."""
+    sent twice keeps both, as `hints.from_headers` looks for, since of two constraints neither may go unheard; so does a
+    `traceparent`, which is then none, and lines of `tracestate` are one list."""
     sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     headers = dict(sent)
     if len(headers) < len(sent):
-        for name in [name for name in headers if name.startswith(HEADER)]:
-            headers[name] = TWICE.join([value for other, value in sent if other == name])
+        for name in [name for name in headers if name.startswith(HEADER) or name in (trace.PARENT, trace.STATE)]:
+            between = "," if name == trace.STATE else TWICE
+            headers[name] = between.join([value for other, value in sent if other == name])
     return headers
 
 

@@ -17,8 +17,10 @@ from router.errors import CallerFault, UpstreamFault
 from router.health import Health
 from router.outcome import Attempt, CheckResult
 from router.plan import Candidate
+from router.record import Incoming, Record
 from router.settings import Settings
 from router.step import StepRequest
+from router.trace import Trace, span
 from router.upstream.base import Reply, Upstream
 from router.wire import answer as wire_answer
 from router.wire import fault
@@ -55,6 +57,10 @@ class Tools(msgspec.Struct, frozen=True):
     settings: Settings
     clock: Callable[[], float]
 
+    def record(self, incoming: Incoming) -> Record:
+        """Of a step that begins now."""
+        return Record(incoming, self.clock, self.settings.journal_text, self.settings.trace_ratio)
+
 
 class Running(msgspec.Struct, frozen=True):
     """An attempt that is under way."""
@@ -64,6 +70,7 @@ class Running(msgspec.Struct, frozen=True):
     started: float
     fair: float
     """Seconds that suffice for an answer, or for the beginning of a stream."""
+    span: str
 
     @property
     def key(self) -> str:
@@ -81,9 +88,10 @@ class Caller:
         held: bool,
         began: float,
         headers: Mapping[str, str],
+        trace: Trace | None = None,
     ) -> None:
         self._tools, self._request, self._checks, self._held, self._began = tools, request, checks, held, began
-        self._headers = headers
+        self._headers, self._trace = headers, trace
         self.attempts: list[Attempt] = []
         self.live: tuple[Running, relay.Live, float] | None = None
         """A stream past its commit point and the seconds to it, until `finish`."""
@@ -97,7 +105,7 @@ class Caller:
         itself is at fault.
         """
         tools = self._tools
-        running = Running(candidate, position, tools.clock(), fair)
+        running = Running(candidate, position, tools.clock(), fair, span())
         load: Verdict | None = "unknown"
         try:
             got = await self._call(running, patience)
@@ -151,7 +159,8 @@ class Caller:
         return self._tools.clock() - running.started >= min(FAIR_S, self._tools.settings.idle_timeout, expected)
 
     async def _call(self, running: Running, patience: float) -> Answered | relay.Live:
-        call = worded(self._request, running.candidate, self._headers, self._tools.settings)
+        told = self._trace.headers(running.span) if self._trace is not None else ()
+        call = worded(self._request, running.candidate, self._headers, self._tools.settings, told)
         try:
             async with asyncio.timeout(patience):
                 reply = await self._tools.upstream.send(call)
@@ -273,6 +282,7 @@ class Caller:
                 finish_reason=finish_reason,
                 checks=checks,
                 fault=fault,
+                span_id=running.span,
                 garbled=garbled,
             )
         )

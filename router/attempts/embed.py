@@ -19,6 +19,7 @@ from router.errors import (
     UpstreamFault,
 )
 from router.outcome import Attempt
+from router.trace import Trace, span
 from router.upstream.base import Call, Reply
 from router.wire import embeddings, fault
 from router.wire.usage import Usage
@@ -36,11 +37,19 @@ class Embed:
     """The attempts of one request. `attempts` is whole whatever happens: every way out leaves a note."""
 
     def __init__(
-        self, tools: Tools, embedder: Embedder, request: embeddings.Request, began: float, deadline: float
+        self,
+        tools: Tools,
+        embedder: Embedder,
+        request: embeddings.Request,
+        began: float,
+        deadline: float,
+        trace: Trace | None = None,
     ) -> None:
         """`deadline`: seconds after `began`."""
         self._tools, self._embedder, self._request = tools, embedder, request
-        self._began, self._deadline = began, deadline
+        self._began, self._deadline, self._trace = began, deadline, trace
+        self._span = ""
+        """Of the call that is under way."""
         self.attempts: list[Attempt] = []
 
     @property
@@ -121,6 +130,7 @@ class Embed:
     async def _attempt(self, deployment: Deployment, patience: float) -> bytes:
         """One call, its place taken already and given back at its end."""
         tools, key, started = self._tools, self._key(deployment), self._tools.clock()
+        self._span = span()
         load: Verdict = "unknown"
         try:
             body, used = await self._call(deployment, patience)
@@ -158,7 +168,8 @@ class Embed:
     async def _call(self, deployment: Deployment, patience: float) -> tuple[bytes, Usage | None]:
         settings = self._tools.settings
         body = embeddings.render(self._request, deployment.model)
-        call = Call(deployment, body, False, settings.connect_timeout, settings.idle_timeout, path=PATH)
+        told = self._trace.headers(self._span) if self._trace is not None else ()
+        call = Call(deployment, body, False, settings.connect_timeout, settings.idle_timeout, path=PATH, trace=told)
         try:
             async with asyncio.timeout(patience):
                 reply = await self._tools.upstream.send(call)
@@ -199,5 +210,6 @@ class Embed:
                 estimated=usage is None and fault is None,
                 cost_usd=deployment.usd.cost(tokens, 0),
                 fault=fault,
+                span_id=self._span,
             )
         )

@@ -17,6 +17,7 @@ from router.outcome import Attempt
 from router.plan import Candidate, Decision
 from router.step import StepRequest
 from router.terms import Terms
+from router.trace import Trace
 
 FAULTS_PER_POSITION = 3
 PATIENCE_FLOOR_S = 10.0
@@ -41,6 +42,7 @@ class Walk:
         decision: Decision,
         began: float,
         headers: Mapping[str, str] = {},
+        trace: Trace | None = None,
     ) -> None:
         """`headers`: the caller's, of which a deployment gets those that its catalog entry names."""
         self._tools, self._terms, self._decision = tools, terms, decision
@@ -49,7 +51,7 @@ class Walk:
         self._attempt_s = tools.settings.attempt_timeout
         self._queue_s = tools.settings.queue_timeout
         """Seconds that the step may still wait for a free place."""
-        self._caller = Caller(tools, request, terms.checks, decision.hold, began, headers)
+        self._caller = Caller(tools, request, terms.checks, decision.hold, began, headers, trace)
         plan = decision.chosen.attempts
         # The caller judges outside: what comes after its verdict is the caller's to ask for.
         self._plan = plan[:1] if terms.verify == "caller" else plan

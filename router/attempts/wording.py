@@ -9,6 +9,7 @@ from typing import Any
 from router.plan import Candidate
 from router.settings import Settings
 from router.step import StepRequest
+from router.trace import PARENT, STATE
 from router.upstream.base import Call
 from router.wire import chat
 from router.wire.anthropic import native
@@ -16,21 +17,25 @@ from router.wire.anthropic import native
 MESSAGES = "/messages"
 VERSION = ("anthropic-version", "2023-06-01")
 """Without it Anthropic's own servers, and some others, refuse."""
+OURS = frozenset({PARENT, STATE})
+Headers = tuple[tuple[str, str], ...]
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 """A header's value."""
 
 
-def worded(request: StepRequest, candidate: Candidate, headers: Mapping[str, str], settings: Settings) -> Call:
-    """The call. `headers`: the caller's, of which the catalog may let some pass."""
+def worded(
+    request: StepRequest, candidate: Candidate, headers: Mapping[str, str], settings: Settings, told: Headers = ()
+) -> Call:
+    """The call. `headers`: the caller's, of which the catalog may let some pass; `told`: of the trace."""
     deployment = candidate.deployment
     passed = forwarded(headers, deployment.forward_headers) if deployment.forward_headers else ()
     timeouts = settings.connect_timeout, settings.idle_timeout
     if (parameters := natively(request, candidate)) is not None and request.native is not None:
         body = native.render(request.native.body, deployment.model, candidate.mode, parameters)
-        return Call(deployment, body, request.stream, *timeouts, (*passed, VERSION), MESSAGES)
+        return Call(deployment, body, request.stream, *timeouts, (*passed, VERSION), MESSAGES, told)
     spelled = deployment.spelled if request.author == candidate.model else ()
     body = chat.render(request, deployment.model, deployment.thinking.get(candidate.mode), spelled)
-    return Call(deployment, body, request.stream, *timeouts, passed)
+    return Call(deployment, body, request.stream, *timeouts, passed, trace=told)
 
 
 def natively(request: StepRequest, candidate: Candidate) -> Mapping[str, Any] | None:
@@ -49,6 +54,8 @@ def natively(request: StepRequest, candidate: Candidate) -> Mapping[str, Any] | 
     return parameters
 
 
-def forwarded(headers: Mapping[str, str], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Those of the caller's headers that a deployment gets; one that would not stay one line is left here."""
-    return tuple((n, value) for n in names if (value := headers.get(n)) is not None and _VALUE.fullmatch(value))
+def forwarded(headers: Mapping[str, str], names: tuple[str, ...]) -> Headers:
+    """Those of the caller's headers that a deployment gets; one that would not stay one line is left here, and what is
+    said of the trace is said by us."""
+    given = ((name, headers[name]) for name in names if name in headers and name not in OURS)
+    return tuple((name, value) for name, value in given if _VALUE.fullmatch(value))

@@ -9,6 +9,7 @@ from router.journal.records import Asked, Offer, OutcomeRecord
 from router.outcome import Outcome
 from router.reports import Asked as Expected
 from router.step import Facts
+from router.trace import Trace
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ def revived(record: OutcomeRecord) -> Outcome:
         step_id=record.step_id,
         committed=record.committed,
         error=record.error,
-        trace_id=record.trace_id,
+        trace=Trace(record.trace_id) if record.trace_id is not None else None,
         started_at=record.at - record.seconds,
         judged_before=record.judged_before,
         again=record.again,

@@ -31,6 +31,8 @@ class Call(msgspec.Struct, frozen=True):
     """Extra headers: those that the deployment has passed on from the caller, never its key."""
     path: str = CHAT
     """Below the deployment's base address."""
+    trace: tuple[tuple[str, str], ...] = ()
+    """Headers that tell the upstream of the trace. They are ours, so that nobody need look whether they can be sent."""
 
 
 class Reply(Protocol):

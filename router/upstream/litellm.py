@@ -94,7 +94,7 @@ class LiteLLMUpstream:
             for field, value in body.items()
             if value is not None and (field in FIELDS or field in own) and (field not in HINTS or field in known)
         }
-        headers = dict(deployment.headers) | dict(call.headers)
+        headers = dict(deployment.headers) | dict(call.headers) | dict(call.trace)
         if headers:
             fields["extra_headers"] = headers
         return fields | {

@@ -88,6 +88,8 @@ class NativeUpstream:
     async def send(self, call: Call) -> Reply:
         route = self._routes.get(_known(call.deployment, call.path)) or self._route(call.deployment, call.path)
         head = route.head + lines(dict(call.headers)) if call.headers else route.head
+        for pair in call.trace:
+            head += b"%s: %s\r\n" % (pair[0].encode(), pair[1].encode())
         head += b"content-length: %d\r\n\r\n" % len(call.body)
         link, loop = self._pick(route), asyncio.get_running_loop()
         if link is not None:

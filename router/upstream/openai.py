@@ -190,9 +190,9 @@ class _Reply(Pieces):
 
 async def _post(session: aiohttp.ClientSession, route: _Route, call: Call) -> aiohttp.ClientResponse:
     headers = route.headers
-    if call.headers:
+    if call.headers or call.trace:
         headers = headers.copy()
-        headers.update(call.headers)
+        headers.update((*call.headers, *call.trace))
     response = await session.post(
         route.url(call.path),
         data=call.body if len(call.body) <= INLINE_BYTES else io.BytesIO(call.body),

@@ -95,6 +95,14 @@ async def streamed(client: LiteLLMUpstream, sent: Call) -> list[dict[str, Any]]:
     return [json.loads(event.removeprefix(b"data: ")) for event in events]
 
 
+async def test_the_trace_goes_on(server: MessagesServer, client: LiteLLMUpstream) -> None:
+    """Through litellm too, beside the deployment's own headers."""
+    trace = (("traceparent", f"00-{'a' * 32}-{'b' * 16}-01"), ("tracestate", "congo=1"))
+    await answered(client, msgspec.structs.replace(call(server.url, "text"), trace=trace))
+    headers, _ = server.seen[0]
+    assert [headers[name] for name, _ in trace] == [value for _, value in trace] and headers["x-team"] == "rail"
+
+
 async def test_an_answer_has_the_shape_of_openai(server: MessagesServer, client: LiteLLMUpstream) -> None:
     """Keys, finish reason and usage are those of a chat.completion."""
     body = await answered(client, call(server.url, "text"))
