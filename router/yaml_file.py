@@ -220,3 +220,9 @@ def _end(node: yaml.Node) -> int:
     if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
         return _end(node.value[-1][1])
     return int(node.end_mark.index)
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """Data as a file that a person can read, keys in their order."""
+    out: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    return out
