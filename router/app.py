@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
 
@@ -60,6 +60,9 @@ from router.state import State
 from router.store.base import Store
 from router.upstream.base import Upstream
 from router.verdicts import Judgement
+
+if TYPE_CHECKING:
+    from router.tracing.exporter import Tracer
 
 LOG = logging.getLogger("turnout")
 
@@ -123,6 +126,7 @@ def create_app(
         degraded=metrics.journal_degraded.set,
         stream=loader.journal_stream,
     )
+    tracer = loader.tracer(settings, lambda result, number: metrics.traced_steps.labels(result).inc(number))
     told: dict[str, Callable[[Outcome], None]] = {
         **({"beliefs": state.learner.outcome} if state.learner else {}),
         "metrics": metrics.observe,
@@ -130,6 +134,7 @@ def create_app(
         "recent": recent.observe,
         "purse": guard.purse.observe,
         **({"journal": journal.observe} if journal else {}),
+        **({"tracing": tracer.observe} if tracer else {}),
         **(observers or {}),
     }
     judged: dict[str, Callable[[Judgement], None]] = {
@@ -150,7 +155,7 @@ def create_app(
     tools = Tools(upstream, health, admission, FaultBudget(clock, metrics.retries_denied.inc), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=state.store, tools=tools, feedback=feedback, lots=lots)
-    parts = Parts(settings, metrics, library, tools, state, journal, feedback, pipeline, guard, recent)
+    parts = Parts(settings, metrics, library, tools, state, journal, feedback, pipeline, guard, recent, tracer)
     life = Life(parts)
     return Turnout(_hot(parts), Door(_rest(parts, life), guard.ring, settings.admin_port), life, guard.ring)
 
@@ -197,6 +202,7 @@ class Parts(NamedTuple):
     pipeline: Pipeline
     guard: Guard
     recent: Recent
+    tracer: Tracer | None
 
 
 def _exposition(parts: Parts, accept: str) -> tuple[bytes, str]:
@@ -231,6 +237,8 @@ class Life:
             parts.journal.start()
             where = "the store" if parts.settings.journal == "store" else parts.settings.journal_dir
             LOG.info("journal: outcomes are logged in %s", where)
+        if parts.tracer is not None:
+            parts.tracer.start()
         self.started = True
         try:
             yield
@@ -242,7 +250,9 @@ class Life:
             await parts.state.end()
             await asyncio.to_thread(parts.guard.purse.save)
             if parts.journal is not None:
-                await asyncio.to_thread(parts.journal.close)  # last: whatever ended before it is written
+                await asyncio.to_thread(parts.journal.close)  # late: whatever ended before it is written
+            if parts.tracer is not None:
+                await asyncio.to_thread(parts.tracer.close)
 
 
 def _rest(parts: Parts, life: Life) -> FastAPI:

@@ -213,6 +213,9 @@ class Families:
     )
     journal_records: Counter = counter("turnout_journal_records", "Records written to the journal.")
     journal_dropped: Counter = counter("turnout_journal_dropped", "Records lost because the journal fell behind.")
+    traced_steps: Counter = counter(
+        "turnout_traced_steps", "Steps that were sampled, by what became of their spans.", "result"
+    )
     journal_degraded: Gauge = gauge("turnout_journal_degraded", "1 while the journal cannot be written.")
     lessons_withheld: Counter = counter(
         "turnout_lessons_withheld",

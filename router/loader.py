@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.errors import ConfigError
 from router.settings import EMBEDDED, MEMORY
+from router.tracing import collector
 
 if TYPE_CHECKING:
     from router.deployment import Deployment
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
     from router.store.board import Board
     from router.store.shared import SharedStore
     from router.store.stream import Stream
+    from router.tracing.exporter import Tracer
     from router.upstream.base import Upstream
     from router.upstream.litellm import LiteLLMUpstream
     from router.upstream.openai import OpenAIUpstream
 
+LOG = logging.getLogger("turnout")
 LITELLM_ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file from the working folder
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it downloads its price list when imported
@@ -110,6 +114,30 @@ def journal_stream(settings: Settings) -> Stream:
         raise ConfigError("TURNOUT_JOURNAL", None, "is store, but TURNOUT_STORE names none that is shared")
     made: Stream = importlib.import_module("router.store.stream").Stream(url)
     return made
+
+
+def tracer(settings: Settings, counted: Callable[[str, int], object]) -> Tracer | None:
+    """What sends spans to a collector, not started yet, or None where none are wanted or they cannot be sent.
+
+    `counted`: as Tracer. Loads OpenTelemetry's SDK, which reads its own variables from the process's environment.
+    Raises ConfigError where the settings insist on spans and they cannot be sent.
+    """
+    if not collector.wanted(settings):
+        return None
+    reason = collector.hindrance(settings, installed=_found("opentelemetry.exporter.otlp.proto.http"))
+    if reason is not None:
+        LOG.warning("no spans are sent: %s. %s=off says that none are wanted", reason, collector.SETTING)
+        return None
+    made: Tracer = importlib.import_module("router.tracing.exporter").Tracer(counted)
+    return made
+
+
+def _found(module: str) -> bool:
+    """Whether a module is installed, the packages around it included."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def embedded_store(folder: Path | None) -> AbstractContextManager[str]:

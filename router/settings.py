@@ -31,6 +31,7 @@ CHOICES = {
     "learn": ("on", "off"),
     "journal_fsync": ("always", "interval", "never"),
     "journal_gzip": ("off", "on"),
+    "tracing": ("auto", "on", "off"),
 }
 MEMORY, EMBEDDED = "memory://", "valkey://embedded"
 """Stores that are no server of their own: state of one process, and a Valkey that is started and ended with it."""
@@ -116,6 +117,8 @@ class Settings:
     """Whether closed segments are compressed."""
     journal_text: int = 0
     """Bytes of a step's last user message that its record keeps; 0 keeps no text at all."""
+    tracing: str = "auto"
+    """Whether spans are sent; `auto`: where OpenTelemetry's own variables name a collector."""
     trace_ratio: float = 1.0
     """Share of the traces begun here that are marked as sampled; a caller's mark goes over it."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -29,7 +29,7 @@ ROWS = (
     ("config", "beliefs"),
     ("upstream",),
     ("health", "keys", "limits"),
-    ("archive", "chronicle", "journal", "metrics", "recent", "ui"),
+    ("archive", "chronicle", "journal", "metrics", "recent", "tracing", "ui"),
     ("store",),
     (
         "catalog",
@@ -68,7 +68,7 @@ DOORS = {
     "multidict": {"upstream"},
     "numpy": {"beliefs", "learning", "plan"},
     "openai": {"simulate"},
-    "opentelemetry": {"loader"},
+    "opentelemetry": {"tracing"},
     "prometheus_client": {"families", "metrics", "series"},
     "pydantic": {"api", "catalog", "deployment", "embedder", "onboard", "policy", "simulate", "yaml_file"},
     "redis": {"store"},

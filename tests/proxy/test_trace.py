@@ -61,7 +61,7 @@ async def test_a_stream_has_its_trace(yard: Yard, path: str) -> None:
 
 async def test_each_attempt_is_a_span(yard: Yard) -> None:
     """Two attempts of one step: one trace, two spans."""
-    proxy = await yard({"cheap": "empty", "dear": "good"})
+    proxy = await yard({"cheap": "empty-content", "dear": "good"})
     await proxy.chat(GIVEN, turnout=CHEAP_THEN_DEAR)
     outcome = await proxy.settled()
     parts = [told(proxy, number)[0] for number in range(2)]
