@@ -163,10 +163,15 @@ def create_app(
 def _hot(parts: Parts) -> dict[str, Route]:
     """What stands before FastAPI, by path."""
     settings, guard = parts.settings, parts.guard
-    dialects: tuple[Dialect, ...] = (Chat(), Messages(), Completions(), Responses(Shelf(parts.state.store), settings))
-    hot: dict[str, Route] = {d.path: StepRoute(d, parts.pipeline, guard, settings) for d in dialects}
+    hot: dict[str, Route] = {d.path: StepRoute(d, parts.pipeline, guard, settings) for d in _dialects(parts).values()}
     vectors = Embeddings(config=parts.library.get, tools=parts.tools, feedback=parts.feedback)
     return {**hot, EMBEDDINGS: EmbeddingsRoute(vectors, guard, settings)}
+
+
+def _dialects(parts: Parts) -> dict[str, Dialect]:
+    """What a step may be asked in, by the names that `/v1/route` takes."""
+    responses = Responses(Shelf(parts.state.store), parts.settings)
+    return {"chat": Chat(), "messages": Messages(), "completions": Completions(), "responses": responses}
 
 
 def _believe(beliefs: Beliefs, library: Library, metrics: Metrics, chronicle: Chronicle) -> None:
@@ -282,7 +287,7 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     shelf = Shelf(parts.state.store)
     private.include_router(stored.routes(shelf, Responses(shelf, settings), library.get, settings, authorised))
     private.include_router(models.routes(library.get))
-    private.include_router(explain.routes(pipeline, parts.guard.admission, settings, authorised))
+    private.include_router(explain.routes(pipeline, _dialects(parts), parts.guard.admission, settings, authorised))
     quota = Quota(pipeline.clock)
     private.include_router(outcomes.routes(parts.state.store, parts.feedback, quota, settings, authorised))
     private.include_router(service.metrics(partial(_exposition, parts)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -56,15 +57,17 @@ class Incoming(msgspec.Struct, frozen=True):
     """Names in lower case."""
     key_id: str
     request_id: str
-    fault: TurnoutError | None = None
-    """What is wrong with it, where its dialect could not read it."""
+    fault: TurnoutError | asyncio.CancelledError | None = None
+    """What is wrong with it, where its dialect could not read it; or that its caller left meanwhile."""
     grant: Grant = LOCAL
     left: float | None = None
     """USD that its key may spend yet; None: any."""
     native: Native | None = None
+    began: float | None = None
+    """When it was whole, by the pipeline's clock, where something was done with it since."""
 
     def step(self) -> StepRequest:
-        """The body read. Raises TurnoutError."""
+        """The body read. Raises its fault, or TurnoutError."""
         if self.fault is not None:
             raise self.fault
         request = chat.parse(self.body)
@@ -79,7 +82,7 @@ class Record:
     ) -> None:
         """`keep_text`: bytes of the last user message that the outcome carries; `trace_ratio`: `Settings` has it."""
         self._clock = clock
-        self.began = clock()
+        self.began = clock() if incoming.began is None else incoming.began
         self.started_at = time.time()
         self.decision_id = f"dec_{token()}"  # unguessable: it is what outcomes are reported under
         self.request_id = incoming.request_id

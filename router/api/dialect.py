@@ -21,6 +21,10 @@ class Voice(Protocol):
     leave, so what has to be kept for the caller's next request is kept in time.
     """
 
+    def expect(self, input_tokens: int) -> None:
+        """Takes an estimate of the request's tokens, before anything is said, for dialects that tell it first."""
+        ...
+
     async def whole(self, answer: bytes) -> bytes:
         """The response body for a chat.completion."""
         ...
@@ -90,6 +94,9 @@ class OpenAI:
 
 class OpenAIVoice:
     """What the voices of OpenAI's dialects share."""
+
+    def expect(self, input_tokens: int) -> None:
+        """What a request comes to is told at the end."""
 
     def waiting(self) -> bytes:
         return sse.comment("waiting")

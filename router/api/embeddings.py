@@ -37,7 +37,7 @@ class EmbeddingsRoute(Route):
     async def _answer(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         sink = _Sink(send, incoming.request_id)
         try:
-            await until_left(receive, sink, self._embeddings.run(incoming, sink))
+            await until_left(receive, lambda: sink, self._embeddings.run(incoming, sink))
         except Exception:  # a fault of our own: the caller still gets an answer it can read
             LOG.exception("unforeseen failure")
             await sink.fail(TurnoutError(UNFORESEEN))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 
 from router import plan
 from router.api import contract
 from router.api.asgi import header_map, read_body, request_id
+from router.api.dialect import Dialect
 from router.keys import Grant
 from router.limits import Admission
 from router.pipeline import Pipeline
@@ -27,17 +28,27 @@ BODY = {
 }
 
 
-def routes(pipeline: Pipeline, admission: Admission, settings: Settings, authorised: Callable[..., Grant]) -> APIRouter:
+Spoken = Literal["chat", "messages", "responses", "completions"]
+
+
+def routes(
+    pipeline: Pipeline,
+    dialects: Mapping[str, Dialect],
+    admission: Admission,
+    settings: Settings,
+    authorised: Callable[..., Grant],
+) -> APIRouter:
+    """`dialects`: by the names in `Spoken`."""
     router = APIRouter(tags=["decisions"])
 
     @router.post("/v1/route", summary="Explain a decision", openapi_extra={"requestBody": BODY})
-    async def route(request: Request, grant: Grant = Depends(authorised)) -> dict[str, Any]:
-        """Takes the body of a chat completion; returns the decision, gates and plans. Sends nothing upstream."""
+    async def route(request: Request, dialect: Spoken = "chat", grant: Grant = Depends(authorised)) -> dict[str, Any]:
+        """Takes the body of a step in any dialect; returns the decision, gates and plans. Sends nothing upstream."""
         admission.asked(grant)
         headers, left = header_map(request.scope), admission.left(grant)
         body = await read_body(request.receive, headers, settings.max_body_bytes)
         incoming = Incoming(body, headers, grant.key_id, request_id(headers), grant=grant, left=left)
-        return await explain(pipeline, incoming)
+        return await explain(pipeline, (await dialects[dialect].ask(incoming)).incoming)
 
     return router
 

@@ -62,6 +62,9 @@ class Message:
         self._asked, self._name = asked, f"msg_{token()}"
         self._telling = stream.Telling(asked, self._name)
 
+    def expect(self, input_tokens: int) -> None:
+        self._telling.expected = input_tokens
+
     async def whole(self, body: bytes) -> bytes:
         return answer.from_chat(body, self._asked, self._name)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.api.dialect import Asked, Failure, OpenAI
+from router.api.dialect import Asked, Failure, OpenAI, OpenAIVoice
 from router.api.kept import Before, Kept, Shelf, Whole
 from router.errors import BodyTooLarge, CallerFault, TurnoutError, UpstreamFault
 from router.record import Incoming, token
@@ -19,7 +19,6 @@ from router.wire.responses.request import MOVED, Request
 from router.wire.responses.speech import Speech
 
 RESPONSES = "/v1/responses"
-_WAITING = b": waiting\n\n"
 
 
 class Read(NamedTuple):
@@ -80,7 +79,7 @@ class Responses(OpenAI):
 _FIELDS = {name: MOVED[name] for name in ("messages", "max_tokens", "response_format", "reasoning_effort")}
 
 
-class ResponsesVoice:
+class ResponsesVoice(OpenAIVoice):
     """Speaks one answer, and keeps it before its last bytes leave."""
 
     def __init__(
@@ -104,9 +103,6 @@ class ResponsesVoice:
         if self._kept is not None:
             await self._keep(msgspec.json.encode(self._speech.response(at)))
         return events
-
-    def waiting(self) -> bytes:
-        return _WAITING
 
     def broken(self, error: TurnoutError, request: str) -> bytes:
         return self._speech.broken(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -92,24 +92,32 @@ class StepRoute(Route):
     async def _answer(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         request, wait = incoming.request_id, self._settings.keepalive_interval
         sink = ResponseSink(send, request, wait, self._spoken)
-        try:
-            incoming, voice = await self._asked(incoming)
+
+        async def work() -> None:
+            nonlocal sink
+            asked, voice = await self._asked(incoming)
             if voice is not None:
                 sink = SpokenSink(send, request, wait, self._spoken, voice)
-            await until_left(receive, sink, self._pipeline.run(incoming, sink))
+            await self._pipeline.run(asked, sink)
+
+        try:
+            await until_left(receive, lambda: sink, work())
         except Exception:  # a fault of our own: the caller still gets an answer it can read
             LOG.exception("unforeseen failure")
             await sink.fail(TurnoutError(UNFORESEEN))
 
     async def _asked(self, incoming: Incoming) -> Asked:
-        """The request in chat completions' terms. What is wrong with it goes on too, for its outcome to be recorded."""
+        """The request in chat completions' terms. What is wrong with it goes on too, and that the caller left, for its
+        outcome to be recorded."""
+        began = self._pipeline.clock()
         try:
-            return await self._spoken.ask(incoming)
-        except TurnoutError as error:
-            return Asked(msgspec.structs.replace(incoming, fault=error), None)
+            asked, voice = await self._spoken.ask(incoming)
+        except (TurnoutError, asyncio.CancelledError) as fault:
+            return Asked(msgspec.structs.replace(incoming, fault=fault, began=began), None)
+        return Asked(asked if asked is incoming else msgspec.structs.replace(asked, began=began), voice)
 
 
-async def until_left(receive: Receive, sink: Ending, work: Awaitable[None]) -> None:
+async def until_left(receive: Receive, sink: Callable[[], Ending], work: Awaitable[None]) -> None:
     """Awaits `work`, and cancels it as soon as the caller leaves, in whatever phase it is.
 
     Cancelled from outside, since the server ends and will not wait, it tells the caller so.
@@ -120,7 +128,7 @@ async def until_left(receive: Receive, sink: Ending, work: Awaitable[None]) -> N
 
     def leave() -> None:
         nonlocal left
-        if not sink.ended:
+        if not sink().ended:
             left = True
             task.cancel()
 
@@ -130,6 +138,6 @@ async def until_left(receive: Receive, sink: Ending, work: Awaitable[None]) -> N
     except asyncio.CancelledError:
         task.uncancel()
         if not left:
-            await sink.fail(Unavailable("The server is being stopped.", code="server_stopping", retry_after=1.0))
+            await sink().fail(Unavailable("The server is being stopped.", code="server_stopping", retry_after=1.0))
     finally:
         watch.stop()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from router.api.asgi import ResponseSink, Send
 from router.api.dialect import Dialect, Voice
-from router.attempts import Answered
+from router.attempts import Answered, Walk
 from router.errors import TurnoutError
+from router.record import Record
 
 
 class SpokenSink(ResponseSink):
@@ -16,6 +17,11 @@ class SpokenSink(ResponseSink):
         self._voice = voice
         self._native = False
         """Whether the answer comes in this very dialect, so that its bytes pass."""
+
+    def about(self, record: Record, walk: Walk) -> None:
+        super().about(record, walk)
+        if record.decision is not None:
+            self._voice.expect(record.decision.chosen.attempts[0].input_tokens)
 
     async def answer(self, got: Answered) -> None:
         assert self._record is not None

@@ -26,6 +26,7 @@ def facts(request: StepRequest) -> Facts:
     results: list[Message] = []
     calls: list[tuple[str, bytes]] = []
     turn = since_user = 0
+    before = ""
     for message in messages:
         role = message.role
         if role == "assistant":
@@ -34,8 +35,9 @@ def facts(request: StepRequest) -> Facts:
         elif role in _RESULT_ROLES:
             results.append(message)
             since_user += 1
-        elif role == "user":
+        elif role == "user" and not (before in _RESULT_ROLES and _shows(message)):
             since_user = 0
+        before = role
     told = [signals.severity(excerpt(bytes(r.content), _RESULT_HEAD, _RESULT_TAIL)) for r in results[-_LAST_RESULTS:]]
     code, non_latin = _shares(messages[-_RECENT:])
     return Facts(
@@ -56,6 +58,13 @@ def facts(request: StepRequest) -> Facts:
         n=request.n,
         thinking=request.thinking,
     )
+
+
+def _shows(message: Message) -> bool:
+    """Whether it has a picture. Right behind a tool's message it is the tool's: few servers take pictures from tools,
+    so that clients, and the translation of other dialects, put them there."""
+    content = bytes(message.content)
+    return content[:1] == b"[" and b'"image_url"' in content
 
 
 def _input_bytes(request: StepRequest) -> int:

@@ -89,7 +89,8 @@ class Desk:
         self.outcomes: list[Outcome] = []
         folder.mkdir(exist_ok=True)
         models = {name: [{"model": "good", "thinking": WAYS}] for name in ("cheap", "dear")}
-        write_files(folder, "http://127.0.0.1:1/v1", models, {"default": {}, "other": {}}, dict.fromkeys(models, ABLE))
+        policies: dict[str, Any] = {"default": {}, "other": {}}
+        write_files(folder, "http://127.0.0.1:1/v1", models, policies, dict.fromkeys(models, ABLE), {"x": "good"})
         self.app: Turnout = create_app(
             Settings(policies=folder, **settings), upstream=self.upstream, observers={"test": self.outcomes.append}
         )

@@ -67,6 +67,34 @@ async def test_a_stream(yard: Yard) -> None:
     assert (await proxy.settled()).result == "returned"
 
 
+async def test_a_stream_begins_with_an_estimate_of_its_input(yard: Yard) -> None:
+    """The one that `count_tokens` gives; what the server counted replaces it."""
+    proxy = await yard({"cheap": "good-stream"})
+    long = {"messages": [{"role": "user", "content": "A word. " * 200}]}
+    counted = await proxy.fetch("POST", f"{MESSAGES}/count_tokens", json.dumps(ASKED | long).encode())
+    begun = parse((await ask(proxy, stream=True, **long)).body)[0]["message"]["usage"]
+    assert begun["input_tokens"] == json.loads(counted.body)["input_tokens"] > 200 and begun["output_tokens"] == 0
+
+
+async def test_what_would_be_done_with_a_message(yard: Yard) -> None:
+    """`/v1/route` takes it where its dialect is named, and finds the same faults."""
+    proxy = await yard({"cheap": "good", "dear": "good"})
+
+    async def route(dialect: str, body: Mapping[str, Any]) -> Got:
+        return await proxy.fetch("POST", f"/v1/route?dialect={dialect}", json.dumps(body).encode())
+
+    tools = [{"name": "f", "input_schema": {"type": "object"}}]
+    got = await route("messages", {**ASKED, "system": "Be kind.", "tools": tools})
+    assert got.status == 200 and json.loads(got.body)["facts"]["tools"] == 1
+    got = await route("responses", {"model": "dear", "input": "Hello."})
+    assert json.loads(got.body)["chosen"]["arms"] == ["dear/off"]
+    assert (await route("completions", {"model": "auto", "prompt": "Hello."})).status == 200
+    got = await route("responses", {"model": "auto", "input": 5})
+    assert (got.status, got.error["param"]) == (400, "input")
+    assert (await route("klingon", ASKED)).status == 400
+    assert proxy.upstream.requests == 0 and not proxy.outcomes
+
+
 async def test_hints_and_aliases(yard: Yard) -> None:
     """In headers, the model's name, and the body; a name of Anthropic's is an alias where the policy says so."""
     proxy = await yard({"cheap": "good", "dear": "good"}, policy={"aliases": ["claude-*"]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -358,3 +358,41 @@ async def test_words_come_as_they_are_said(yard: Yard, answer: Callable[..., str
         "is ",
         "well.",
     ]
+
+
+class Slow(MemoryStore):
+    """A store that takes its time to find what was kept."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.asked = seconds, asyncio.Event()
+
+    async def kept(self, key_id: str, names: Sequence[str]) -> Sequence[bytes | None]:
+        self.asked.set()
+        await asyncio.sleep(self.seconds)
+        return await super().kept(key_id, names)
+
+
+async def test_what_comes_before_the_decision_is_overhead_too(yard: Yard) -> None:
+    """Looking for what a request follows, and the translation: on the header, and in the outcome."""
+    proxy = await yard({"cheap": "good"}, store=Slow(0.05))
+    first = await made(proxy)
+    got = await ask(proxy, previous_response_id=first["id"])
+    assert float(got.headers["x-turnout-overhead-ms"]) >= 50
+    assert (await proxy.settled()).overhead_s >= 0.05
+
+
+async def test_a_caller_that_leaves_before_the_decision(yard: Yard) -> None:
+    """Is noticed at once, and leaves its outcome."""
+    store = Slow(60)
+    proxy = await yard({"cheap": "good"}, store=store)
+    body = json.dumps({"model": "auto", "input": "x", "previous_response_id": "resp_" + 24 * "0"}).encode()
+    _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+    proxy.admitted += 1
+    await asyncio.wait_for(store.asked.wait(), 5)
+    writer.close()
+    await writer.wait_closed()
+    outcome = await proxy.settled()
+    assert (outcome.result, outcome.status, outcome.attempts) == ("disconnected", 499, ())
+    assert proxy.upstream.requests == 0

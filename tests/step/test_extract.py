@@ -74,6 +74,15 @@ def test_turns_and_results_are_counted() -> None:
     assert (found.turn, found.tool_results, found.reads) == (3, 1, 1.0)
 
 
+def test_a_picture_behind_a_tools_message_is_the_tools() -> None:
+    """Few servers take pictures from tools, so they follow in a user's message: no fresh question. Words are one."""
+    shown = user([{"type": "text", "text": "It returned:"}, {"type": "image_url", "image_url": {"url": PNG}}])
+    begun = (user("x"), calls(("screenshot", "{}")), tool("done"))
+    assert read(*begun, shown).tool_results == 1
+    assert read(*begun, user("Stop. About the image_url:")).tool_results == 0
+    assert read(*begun, {"role": "assistant", "content": "Well?"}, shown).tool_results == 0
+
+
 @pytest.mark.parametrize(
     ("results", "severity", "share"),
     [

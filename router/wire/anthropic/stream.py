@@ -61,6 +61,8 @@ class Telling:
     def __init__(self, asked: Asked, name: str) -> None:
         self._asked, self._name = asked, name
         self._out: list[bytes] = []
+        self.expected = 0
+        """Tokens of the input, as estimated; told at the beginning, where no server has counted yet."""
         self._begun = False
         self._index = 0
         """Of the first block in the queue."""
@@ -114,8 +116,8 @@ class Telling:
     def _begin(self, model: Any) -> None:
         if not self._begun:
             self._begun = True
-            zero = {**answer.usage(None, 0), "output_tokens": 0}
-            self._say("message_start", {"message": {**answer.opening(self._name, model), "usage": zero}})
+            guess = {**answer.usage(None, 0), "input_tokens": self.expected, "output_tokens": 0}
+            self._say("message_start", {"message": {**answer.opening(self._name, model), "usage": guess}})
             self._out.append(PING)
 
     def _delta(self, delta: chunk.Delta) -> None:
