@@ -126,7 +126,8 @@ def parse(raw: bytes, name: str, model: type[M]) -> M:
         cause = first.get("ctx", {}).get("error")
         loc = first["loc"] + (cause.loc if isinstance(cause, Misplaced) else ())
         where = ".".join(str(part) for part in loc)
-        reason = first["msg"].removeprefix("Value error, ")
+        unknown = first["type"] == "extra_forbidden"
+        reason = "there is no such key here" if unknown else first["msg"].removeprefix("Value error, ")
         raise ConfigError(name, _line(node, loc), f"{where}: {reason}" if where else reason) from None
 
 

@@ -402,7 +402,7 @@ BAD: list[tuple[str, str, str, int, str]] = [
         "models.m.thinking: Dictionary should have at least 1 item",
     ),
     ("unknown need", "[use]", "[sell]", 8, "models.m.license.permits"),
-    ("unknown key", "family: f", "famly: f", 6, "models.m.famly: Extra inputs are not permitted"),
+    ("unknown key", "family: f", "famly: f", 6, "models.m.famly: there is no such key here"),
     (
         "key that would go on",
         "runtime: cuda",

@@ -194,8 +194,8 @@ BAD: list[tuple[str, str, str, int, str]] = [
         "classes.1.match: the last class takes what",
     ),
     ("a class name with a slash", "name: rest", "name: a/b", 18, "classes.1.name: 'a/b' is not a class name"),
-    ("an unknown key", "deadline: 600", "dead_line: 600", 9, "dead_line: Extra inputs are not permitted"),
-    ("an unknown rule", "min_code: 0.5", "min_length: 5", 14, "classes.0.match.min_length: Extra inputs"),
+    ("an unknown key", "deadline: 600", "dead_line: 600", 9, "dead_line: there is no such key here"),
+    ("an unknown rule", "min_code: 0.5", "min_length: 5", 14, "classes.0.match.min_length: there is no such key here"),
     ("an accuracy of 1", "accuracy: 0.7", "accuracy: 1", 15, "classes.0.accuracy: Input should be less than 1"),
     ("an accuracy in percent", "accuracy: 0.8", "accuracy: 80", 2, "objective.accuracy: Input should be less than 1"),
     (

@@ -44,7 +44,7 @@ BAD: list[tuple[str, str | bytes, int | None, str]] = [
     ("null", "null\n", 1, "is empty"),
     ("a list at the top", "- a\n- b\n", 1, "must be a mapping"),
     ("a word at the top", "hello\n", 1, "must be a mapping"),
-    ("unknown key", "mode: x\ncolour: red\n", 2, "colour: Extra inputs are not permitted"),
+    ("unknown key", "mode: x\ncolour: red\n", 2, "colour: there is no such key here"),
     ("unknown key below", "leaves:\n  - count: 1\n  - count: 2\n    size: 3\n", 4, "leaves.1.size"),
     ("wrong type", "leaves:\n  - count: many\n", 2, "leaves.0.count: Input should be a valid integer"),
     ("a list where a word belongs", "mode: [a]\n", 1, "mode: Input should be a valid string"),

@@ -144,4 +144,4 @@ def _shown(entry: Entry) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

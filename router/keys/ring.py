@@ -96,7 +96,7 @@ class Ring:
             LOG.error("%s (the keys read before go on)", error)
             self._refused()
             return False
-        LOG.info("keys read again: %d", len(self._filed or ()))
+        LOG.info("keys read again: %s", len(self._filed or ()) or "none is left, so no request is let in")
         return True
 
     async def watch(self, interval: float) -> None:

@@ -34,6 +34,7 @@ def test_a_key_is_shown_once_and_listed_without_it(command: Command, file: str) 
     assert "not shown again" in made.err and key not in made.err
     listed = command("keys", "list", "--keys-file", file)
     assert "agent  " in listed.out and "scopes=call,metrics" in listed.out and "usd_per_day=5.0" in listed.out
+    assert "models=qwen3.5-122b" in listed.out
     (one,) = json.loads(command("keys", "list", "--json", "--keys-file", file).out)
     assert one["models"] == ["qwen3.5-122b"] and one["trusted"] is True and "sha256" not in one
     secret = key.removeprefix("sk-turnout-")

@@ -150,8 +150,9 @@ def test_keys_are_rotated_while_serving(tmp_path: Path) -> None:
         ring.identify(old)
 
 
-def test_the_first_key_shuts_a_server_that_had_none(tmp_path: Path) -> None:
-    """And taking the last one back does not open it again."""
+def test_the_first_key_shuts_a_server_that_had_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And taking the last one back does not open it again, which the log says."""
+    caplog.set_level("INFO", "turnout")
     path = tmp_path / "keys.json"
     ring = Ring((), path)
     assert ring.identify({}) is LOCAL and not ring.keyed
@@ -162,6 +163,7 @@ def test_the_first_key_shuts_a_server_that_had_none(tmp_path: Path) -> None:
         ring.identify({})
     change(path, lambda _: ())
     assert ring.refresh() and ring.keyed and ring.grants == ()
+    assert "no request is let in" in caplog.records[-1].message
     with pytest.raises(Unauthorized):
         ring.identify({"x-api-key": key})
 
