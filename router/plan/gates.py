@@ -155,7 +155,9 @@ def context(input_tokens: int, length: Length, window: int) -> str | None:
 def price(cost: float, cap: float | None) -> str | None:
     if cap is None or cost <= cap:
         return None
-    return f"one attempt costs about ${cost:.6f}; the cap is ${cap:.6f}, by policy, hints, the run, or what the key has left"
+    return (
+        f"one attempt costs about ${cost:.6f}; the cap is ${cap:.6f}, by policy, hints, run, or what the key has left"
+    )
 
 
 def deadline(fastest: float, limit: float) -> str | None:

@@ -91,7 +91,7 @@ def words(*names: str) -> frozenset[str]:
         ({"input_bytes": 4 * 230_000, "max_tokens": 1501}, {}, ALL, set()),
         ({}, {"max_cost": 0.0015}, {N, ON, OFF},
          {(Q397, "main", "price cap", "one attempt costs about $0.008100; the cap is $0.001500, by policy, hints, "
-          "the run, or what the key has left")}),
+          "run, or what the key has left")}),
         ({}, {"deadline": 9.0, "deadline_asked": True}, {N, OFF},
          {(Q397, "main", "deadline", "takes at least 13.3 s; the deadline is 9.0 s")}),
         ({}, {"deadline": 9.0}, ALL, set()),
