@@ -254,8 +254,7 @@ def init(
         typer.Option(help="Catalog model=id there, such as qwen3.5-122b=qwen; may be repeated.", show_default=False),
     ] = None,
     prices: Annotated[
-        tuple[float, float] | None,
-        typer.Option(help="USD per million tokens, in and out: --prices 0.1 0.4.", show_default=False),
+        tuple[float, float] | None, typer.Option(help="USD per million tokens in, out: 0.1 0.4.", show_default=False)
     ] = None,
     runtime: Annotated[
         str | None, typer.Option(help="What runs it, such as cuda, nim or llama-cpp.", show_default=False)

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from router.errors import ConfigError
-from router.settings import PREFIX
+from router.settings import EMBEDDED, MEMORY, PREFIX
 from router.store.base import Down
 
 LOG = logging.getLogger("turnout")
@@ -112,7 +112,8 @@ def client(url: str, seconds: float = TIMEOUT_S) -> Any:
     quick = {**QUICK, "socket_timeout": seconds, "socket_connect_timeout": seconds}
     try:
         if parts.scheme not in SCHEMES or not (parts.hostname or parts.path):
-            raise ValueError(f"the URL must begin with one of {', '.join(f'{s}://' for s in SCHEMES)}")
+            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+            raise ValueError(f"must be {MEMORY}, {EMBEDDED}, or a URL that begins with one of {known}")
         scheme, _, kind = parts.scheme.partition("+")
         if not kind:
             return redis.Redis.from_url(url, retry=retry, max_connections=CONNECTIONS, **quick)

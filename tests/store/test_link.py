@@ -99,9 +99,11 @@ async def test_a_refusal_is_a_failure(server: Valkey) -> None:
     ],
 )
 def test_urls_that_say_nothing(url: str) -> None:
-    """Are refused at the start, under the setting's name."""
-    with pytest.raises(ConfigError, match="TURNOUT_STORE"):
+    """Are refused at the start, under the setting's name; a scheme that is none is told which there are."""
+    with pytest.raises(ConfigError, match="TURNOUT_STORE: ") as refused:
         client(url)
+    if url in ("http://x", "redis"):
+        assert "must be memory://, valkey://embedded, or a URL" in str(refused.value)
 
 
 def test_no_password_is_shown() -> None:
