@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
 from router import catalog as catalogs
 from router import policy as policies
-from router import yaml_file
+from router import promotions, yaml_file
 from router.beliefs import Beliefs
 from router.catalog import Catalog, Deployment
 from router.errors import ConfigError
@@ -45,6 +44,7 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
     whole = catalogs.load(settings.catalog_path)
     found: dict[str, Policy] = {}
     versions: dict[str, str] = {}
+    promoted = promotions.serving(settings.policies_dir)
     for path in policy_files(settings.policies_dir, settings.catalog_path):
         if not POLICY_NAME.match(path.stem):
             raise ConfigError(
@@ -52,8 +52,11 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
             )
         read = policies.load(path)
         refers(read, whole, path)
-        found[read.name] = read
-        versions[read.name] = sha256(yaml_file.read_bytes(path)).hexdigest()[:12]
+        version = promotions.digest(yaml_file.read_bytes(path))
+        entry = promoted.get(read.name)
+        if entry is not None and entry.base == version:
+            read, version = _instead(settings.policies_dir, entry, whole), entry.version
+        found[read.name], versions[read.name] = read, version
     if settings.policy not in found:
         raise ConfigError(
             str(settings.policies_dir),
@@ -67,6 +70,14 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
     return Config(usable, found, settings.policy, beliefs, missing, versions, marks)
 
 
+def _instead(folder: Path, entry: promotions.Entry, catalog: Catalog) -> Policy:
+    """The policy that was promoted, under the name of the one in whose place it stands."""
+    file = promotions.kept(folder, entry.version)
+    found = yaml_file.parse(promotions.read(folder, entry), str(file), Policy)
+    refers(found, catalog, file)
+    return found.model_copy(update={"name": entry.policy})
+
+
 def policy_files(folder: Path, catalog: Path) -> list[Path]:
     """What must be policies in `folder`, by name: not the catalog, nor what editors and systems hide beside a file."""
     other = os.path.realpath(catalog)
@@ -77,7 +88,8 @@ def policy_files(folder: Path, catalog: Path) -> list[Path]:
 def stamp(settings: Settings) -> tuple[tuple[str, int, int], ...]:
     """What `load` would read, by path, mtime (ns) and size."""
     marks = []
-    for path in (settings.catalog_path, *policy_files(settings.policies_dir, settings.catalog_path)):
+    files = policy_files(settings.policies_dir, settings.catalog_path)
+    for path in (settings.catalog_path, *files, promotions.path(settings.policies_dir)):
         try:
             stat = path.stat()
         except OSError:

@@ -42,6 +42,7 @@ ROWS = (
         "outcome",
         "policy",
         "prices",
+        "promotions",
         "reports",
         "step",
         "terms",

@@ -18,7 +18,7 @@ import typer
 from router import __version__, config, loader, prices
 from router.api.explain import explain as explained
 from router.attempts import Admission, FaultBudget, Tools
-from router.cli import compare, evaluate, journal, keys, replay, serving, show, starting, tune
+from router.cli import compare, evaluate, journal, keys, promote, replay, serving, show, starting, tune
 from router.cli.screen import Screen
 from router.config import Config
 from router.errors import ConfigError, Infeasible, TurnoutError
@@ -54,10 +54,10 @@ models = typer.Typer(help="What the catalog holds.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(journal.app, name="journal")
 app.add_typer(keys.app, name="keys")
-app.command("replay")(replay.command)
-app.command("evaluate")(evaluate.command)
-app.command("tune")(tune.command)
-app.command("compare")(compare.command)
+for elsewhere in (replay, compare, evaluate, tune, promote):
+    app.command(elsewhere.__name__.rpartition(".")[2])(elsewhere.command)
+app.command()(promote.rollback)
+app.command()(promote.history)
 
 
 def main() -> None:

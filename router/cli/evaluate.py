@@ -6,14 +6,13 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from router import config, loader, policy, yaml_file
+from router import config, loader, policy, promotions, yaml_file
 from router.catalog import Catalog
 from router.cli import journal, show
 from router.errors import ConfigError
@@ -74,11 +73,11 @@ def chosen(here: Settings, candidate: str, against: str | None) -> tuple[Pair, C
 
 def _policy(current: config.Config, what: str, name: str) -> tuple[Policy, str]:
     """The policy, and the digest of its file as the journal has it."""
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith(".yaml"):
         path = Path(name)
         read = policy.load(path)
         config.refers(read, current.catalog, path)
-        return read, sha256(yaml_file.read_bytes(path)).hexdigest()[:12]
+        return read, promotions.digest(yaml_file.read_bytes(path))
     if name not in current.policies:
         raise ConfigError(what, None, f"{name!r} is none of {', '.join(current.policies)}, and no .yaml file")
     return current.policies[name], current.versions[name]

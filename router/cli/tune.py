@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from router import config, yaml_file
+from router import config, promotions, yaml_file
 from router.cli import evaluate, journal, show
 from router.errors import ConfigError
 from router.learning.tune import Tuned, changed, tuned
@@ -18,8 +18,6 @@ from router.policy import Policy
 from router.settings import from_environment
 
 OUT = show.terminal()
-FOLDER = "learned"
-"""Beside the policies that a person wrote."""
 
 
 def command(
@@ -47,7 +45,7 @@ def command(
     if not made.changes:
         show.say(OUT, f"Nothing to change: no number of {policy.name} is outside its interval. Nothing was written.")
         return
-    path = written(here.policies_dir / FOLDER, policy, made)
+    path = written(here.policies_dir / promotions.FOLDER, policy, made)
     show.say(OUT, f"Written: {path}. It does not serve; judge it first:", style="green")
     show.say(OUT, f"turnout evaluate {path} --against {policy.name}")
 
