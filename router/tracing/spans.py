@@ -65,7 +65,7 @@ def _step(outcome: Outcome) -> dict[str, Value | None]:
         "turnout.policy_version": outcome.policy_version or None,
         "turnout.result": outcome.result,
         "turnout.attempts": len(outcome.attempts),
-        "turnout.cost_usd": outcome.cost_usd,
+        "turnout.cost_usd": float(outcome.cost_usd),
         "turnout.overhead_s": outcome.overhead_s,
     }
 

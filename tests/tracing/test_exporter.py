@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from router import trace
 from router.outcome import Outcome
 from router.tracing import exporter
 from router.tracing.exporter import BATCH, Seldom, Tracer
@@ -81,6 +82,15 @@ def test_a_step_that_begins_its_trace_has_no_parent() -> None:
     """It is the trace's root, and there is no state to tell."""
     (step,), _ = sent(outcome(trace=msgspec.structs.replace(TRACE, parent_id=None, state="")))
     assert step.parent is None and step.context is not None and len(step.context.trace_state) == 0
+
+
+def test_no_state_that_goes_on_fills_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The SDK writes a line for each entry that it cannot read; a caller could have it write one for each request."""
+    for given in ("a=1", "0t@vendor=x y", "a-_*/= 1", "0a=1", "a@b@c=1", "a/@b=1", "k" * 256 + "=1", "=", "é=1"):
+        found = trace.read({"traceparent": f"00-{TRACE.trace_id}-{'c' * 16}-01", "tracestate": given})
+        (step,), _ = sent(outcome(trace=found))
+        assert step.context is not None and step.context.trace_state.to_header() == found.state
+    assert not caplog.records
 
 
 def test_what_is_not_sampled_is_not_sent() -> None:
