@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import json
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 import typer
 
 from router import __version__, config, loader, prices
-from router.api.explain import explain as explained
-from router.attempts import Admission, FaultBudget, Tools
-from router.cli import compare, evaluate, journal, keys, promote, replay, serving, show, starting, tune
+from router.cli import compare, evaluate, explain, journal, keys, promote, replay, serving, show, starting, tune
 from router.cli.screen import Screen
-from router.config import Config
 from router.errors import ConfigError, Infeasible, TurnoutError
-from router.feedback import Feedback
-from router.health import Health
-from router.lots import Lots
 from router.onboard import PROVIDERS, Dialect
-from router.pipeline import Pipeline
-from router.record import Incoming
 from router.settings import Settings, from_environment, is_loopback
 from router.simulate import faults
 from router.simulate import server as simulator
-from router.store.memory import MemoryStore
-from router.upstream import Scripted
 
 OUT, ERR = show.terminal(), show.terminal(stderr=True)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -54,7 +40,7 @@ models = typer.Typer(help="What the catalog holds.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(journal.app, name="journal")
 app.add_typer(keys.app, name="keys")
-for elsewhere in (replay, compare, evaluate, tune, promote):
+for elsewhere in (explain, replay, compare, evaluate, tune, promote):
     app.command(elsewhere.__name__.rpartition(".")[2])(elsewhere.command)
 app.command()(promote.rollback)
 app.command()(promote.history)
@@ -133,77 +119,6 @@ def check(catalog: Catalog = None, policies: Policies = None) -> None:
     """Check the catalog and every policy; say the file, line and reason of what is wrong."""
     found = config.load(settings(catalog=catalog, policies=policies))
     show.checked(OUT, found)
-
-
-@app.command()
-def explain(
-    text: Annotated[str | None, typer.Argument(help="What the user says. Or give --file.", show_default=False)] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="A chat completion body as JSON; '-' reads standard input.", show_default=False)
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Model name, for example 'auto?accuracy=0.9'.", show_default="auto")
-    ] = None,
-    hint: Annotated[
-        list[str] | None, typer.Option(help="A hint as name=value; may be repeated.", show_default=False)
-    ] = None,
-    catalog: Catalog = None,
-    policies: Policies = None,
-    policy: PolicyName = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what /v1/route would answer.")] = False,
-    all_plans: Annotated[bool, typer.Option("--all", help="Show every plan, not only the frontier.")] = False,
-) -> None:
-    """Show what would be done with a step, and why: gates, plans, the choice. Calls no model."""
-    here = settings(catalog=catalog, policies=policies, policy=policy)
-    current = config.load(here, without_keys=True)
-    incoming = Incoming(_body(text, file, model, _hints(hint or [])), {}, "local", "explain")
-    decision = asyncio.run(explained(_dry(current, here), incoming))
-    if as_json:
-        OUT.print_json(json.dumps(decision))
-    else:
-        show.decision(OUT, decision, all_plans=all_plans)
-
-
-def _dry(current: Config, here: Settings) -> Pipeline:
-    """A pipeline that can only decide: it has no model to call."""
-    clock = time.monotonic
-    tools = Tools(Scripted([]), Health(clock), Admission(clock), FaultBudget(clock), here, clock)
-    store = MemoryStore()
-    lots, feedback = Lots(here.exploration_secret, None), Feedback(store, lambda _: None)
-    return Pipeline(config=lambda: current, store=store, tools=tools, feedback=feedback, lots=lots)
-
-
-def _body(text: str | None, file: Path | None, model: str | None, hints: dict[str, str]) -> bytes:
-    if (text is None) == (file is None):
-        raise ConfigError("explain", None, "give either a text or --file")
-    if file is None:
-        messages = [{"role": "user", "content": text}]
-        return msgspec.json.encode({"model": model or "auto", "messages": messages, "turnout": hints})
-    try:
-        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise ConfigError(str(file), None, error.strerror or "cannot be read") from None
-    if model is None and not hints:
-        return body
-    try:
-        data = json.loads(body)
-    except ValueError as error:
-        raise ConfigError(str(file), None, f"is not JSON: {error}") from None
-    if not isinstance(data, dict) or not isinstance(said := data.get("turnout") or {}, dict):
-        return body  # what is wrong with it is told as to a caller
-    changed = {"turnout": {**said, **hints}} | ({} if model is None else {"model": model})
-    return json.dumps({**data, **changed}).encode()
-
-
-def _hints(pairs: list[str]) -> dict[str, str]:
-    """`name=value` as a body's `turnout` object."""
-    hints = {}
-    for pair in pairs:
-        name, mark, value = pair.partition("=")
-        if not mark:
-            raise ConfigError("--hint", None, f"{pair!r} is not name=value")
-        hints[name.replace("-", "_")] = value
-    return hints
 
 
 @models.command("list")
