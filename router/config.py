@@ -52,6 +52,8 @@ def load(settings: Settings, *, without_keys: bool = False) -> Config:
             )
         read = policies.load(path)
         refers(read, whole, path)
+        if not without_keys:
+            _has_keys(read, settings.environment, path)
         version = promotions.digest(yaml_file.read_bytes(path))
         entry = promoted.get(read.name)
         if entry is not None and entry.base == version:
@@ -96,6 +98,14 @@ def stamp(settings: Settings) -> tuple[tuple[str, int, int], ...]:
             continue
         marks.append((str(path), stat.st_mtime_ns, stat.st_size))
     return tuple(marks)
+
+
+def _has_keys(policy: Policy, environment: Mapping[str, str], path: Path) -> None:
+    """Raises ConfigError where a judge's key is not set: silently, it would judge nothing."""
+    for name, judge in policy.judges.items():
+        if judge.key_env is not None and not environment.get(judge.key_env, "").strip():
+            line = yaml_file.line_of(yaml_file.read_bytes(path), str(path), ("judges", name, "key_env"))
+            raise ConfigError(str(path), line, f"judges.{name}.key_env: {judge.key_env} is not set")
 
 
 def refers(policy: Policy, catalog: Catalog, path: Path) -> None:

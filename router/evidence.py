@@ -166,7 +166,7 @@ def _answer(attempt: Attempt, limited: bool, p: float) -> Answer:
     return Answer(
         attempt.arm,
         attempt.model,
-        attempt.accepted if seen else None,
+        attempt.opinion,
         None if limited or "length" in seen else attempt.finish_reason == "length",
         None if "tools" in seen else attempt.garbled,
         p,

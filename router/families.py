@@ -109,6 +109,11 @@ class Families:
         "policy",
     )
     cost: Counter = counter("turnout_cost_usd", "Paid at upstreams.", "model", "step_class", "policy")
+    judged_by: Counter = counter("turnout_judge_calls", "Calls of a policy's judges.", "judge", "result", "policy")
+    judge_seconds: Histogram = histogram(
+        "turnout_judge_duration_seconds", "One call of a judge.", "judge", buckets=SECONDS
+    )
+    judge_cost: Counter = counter("turnout_judge_cost_usd", "Paid for judging.", "judge", "policy")
     retries: Counter = counter("turnout_retries", "Attempts after the first, by why.", "model", "step_class", "reason")
     exhausted: Counter = counter(
         "turnout_retry_budget_exhausted",

@@ -85,6 +85,10 @@ class Metrics(Families):
             self.exhausted.labels(step_class).inc()
         for index, attempt in enumerate(outcome.attempts):
             self._attempt(outcome, attempt, index, step_class)
+            for judging in attempt.judgings:
+                self.judged_by.labels(judging.name, judging.result, outcome.policy).inc()
+                self.judge_seconds.labels(judging.name).observe(judging.seconds)
+                self.judge_cost.labels(judging.name, outcome.policy).inc(judging.cost_usd)
 
     def changed(self, kind: str, model: str, step_class: str, direction: str) -> None:
         """Counts an alarm: what a model does at a class is no longer what was believed of it."""

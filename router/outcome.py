@@ -19,6 +19,29 @@ class CheckResult(msgspec.Struct, frozen=True):
     """Why it failed, without any of the answer's text."""
 
 
+class Names(msgspec.Struct, frozen=True):
+    """By which a judge may know a step again."""
+
+    decision_id: str = ""
+    run_id: str | None = None
+    step_id: str | None = None
+
+
+class Judging(msgspec.Struct, frozen=True):
+    """One call of a user's own judge."""
+
+    name: str
+    result: str
+    """accepted, rejected, or why there is no verdict: timeout, unreachable, status, invalid."""
+    seconds: float
+    cost_usd: float = 0.0
+    """0 where nobody was reached."""
+
+    @property
+    def silent(self) -> bool:
+        return self.result not in ("accepted", "rejected")
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """One call to one deployment."""
 
@@ -49,6 +72,20 @@ class Attempt(msgspec.Struct, frozen=True):
     garbled: bool | None = None
     """Whether a tool call's arguments are no JSON. None where nobody looked: no tool was called, the check `tools` has
     judged it, or the stream went by unread."""
+
+    judgings: tuple[Judging, ...] = ()
+    """Calls of judges, in order. Their time is not in `seconds`, nor what they cost in `cost_usd`."""
+
+    @property
+    def judge_usd(self) -> float:
+        return sum(j.cost_usd for j in self.judgings) if self.judgings else 0.0
+
+    @property
+    def opinion(self) -> bool | None:
+        """What the check set as a whole says; None where nothing was checked, or a judge is silent."""
+        if not self.checks and not self.judgings:
+            return None
+        return None if self.accepted and any(j.silent for j in self.judgings) else self.accepted
 
     @property
     def answered(self) -> bool:
@@ -114,7 +151,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def cost_usd(self) -> float:
-        return sum(a.cost_usd for a in self.attempts)
+        """Of upstreams and judges together."""
+        return sum(a.cost_usd + a.judge_usd for a in self.attempts)
 
     @property
     def retries_used(self) -> int:

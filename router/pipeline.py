@@ -62,7 +62,7 @@ class Pipeline:
         try:
             request, terms, decision = await self.decide(incoming, record)
             record.decided(decision)
-            walk = Walk(self._tools, request, terms, decision, record.began, incoming.headers, record.trace)
+            walk = Walk(self._tools, request, terms, decision, record.began, incoming.headers, record.trace, record.ids)
             sink.about(record, walk)
             got = await relay.meanwhile(walk.run(), sink.wait, sink.keepalive) if decision.hold else await walk.run()
             if isinstance(got, Answered):

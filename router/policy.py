@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Set
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from router import yaml_file
 from router.catalog import Mode
 from router.errors import ConfigError
+from router.judges import BUILT_IN, MAX_JUDGES, RESERVED, Judge
 from router.yaml_file import Misplaced, Strict
 
 POLICY_NAME = re.compile(r"^[a-z0-9_-]{1,64}\Z")
-CheckName = Literal["schema", "tools", "length", "nonempty", "refusal"]
+CHECK_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}\Z")
+Verify = frozenset[str] | Literal["none", "caller"]
+"""Who judges: nobody, the caller, or checks, of which some may be judges of the policy."""
 Prefer = Literal["cost", "speed", "accuracy"]
 MAX_ATTEMPTS = 4
 MAX_CLASSES = 20
@@ -125,8 +129,8 @@ class StepClass(Strict):
     failure_cost: float | None = Field(default=None, ge=0)
     time_value: float | None = Field(default=None, ge=0)
     retries: int | None = Field(default=None, ge=0, lt=MAX_ATTEMPTS)
-    verify: frozenset[CheckName] | Literal["none", "caller"] | None = None
-    rates: dict[CheckName | Literal["caller"], Rates] = {}
+    verify: Verify | None = None
+    rates: dict[str, Rates] = {}
     output: Length = Length()
     sigma: float = Field(default=1.5, ge=0, le=5)
     """Spread of the steps' difficulty, shared by all models (logits)."""
@@ -154,8 +158,10 @@ class Policy(Strict):
     constraints: Constraints = Constraints()
     retries: int = Field(default=1, ge=0, lt=MAX_ATTEMPTS)
     """Further attempts after the first, where neither class nor caller says."""
-    verify: frozenset[CheckName] | Literal["none", "caller"] = frozenset(get_args(CheckName))
-    rates: dict[CheckName | Literal["caller"], Rates] = {}
+    verify: Verify = BUILT_IN
+    rates: dict[str, Rates] = {}
+    judges: dict[str, Judge] = Field(default={}, max_length=MAX_JUDGES)
+    """Check → the endpoint that judges by it, where `verify` names it; `rates` has its t and f."""
     hold: Literal["never", "auto", "always"] = "never"
     """Whether streamed answers are buffered until the checks pass; `auto`: when no one-shot plan meets the accuracy."""
     deadline: float = Field(default=600.0, gt=0, le=3600)
@@ -188,6 +194,32 @@ class Policy(Strict):
             where = ("classes", len(names) - 1, "match")
             raise Misplaced(where, "the last class takes what no other did and must have no match")
         return self
+
+    @model_validator(mode="after")
+    def _checks(self) -> Policy:
+        for name in self.judges:
+            if not CHECK_NAME.match(name) or name in RESERVED:
+                raise Misplaced(
+                    ("judges", name), f"{name!r} cannot be a judge's name: a-z, 0-9, '_', '-', no check's own"
+                )
+            if name not in self.rates:
+                raise Misplaced(
+                    ("judges", name), f"rates has to say how far {name} can be believed: {{t: 0.98, f: 0.1}}"
+                )
+        named: list[tuple[tuple[str | int, ...], Policy | StepClass]] = [((), self)]
+        named += [(("classes", i), c) for i, c in enumerate(self.classes)]
+        for where, part in named:
+            checks = frozenset() if isinstance(part.verify, str | None) else part.verify
+            self._known((*where, "verify"), checks)
+            for name in part.rates.keys() - {"caller"}:
+                self._known((*where, "rates", name), {name})
+        return self
+
+    def _known(self, where: tuple[str | int, ...], names: Set[str]) -> None:
+        """Raises Misplaced for a name that is no check here."""
+        if unknown := sorted(names - BUILT_IN - self.judges.keys()):
+            known = ", ".join((*sorted(BUILT_IN), *self.judges))
+            raise Misplaced(where, f"there is no check {unknown[0]!r}; checks are: {known}")
 
     def __hash__(self) -> int:
         """By identity: a policy is read once, and what follows from it is kept beside it."""

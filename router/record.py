@@ -16,7 +16,7 @@ from router import trace
 from router.errors import TurnoutError
 from router.hints import NONE, Hints
 from router.keys import LOCAL, Grant
-from router.outcome import Attempt, Outcome
+from router.outcome import Attempt, Names, Outcome
 from router.plan import Decision
 from router.step import Facts, Native, StepRequest
 from router.step.excerpt import last_user
@@ -138,6 +138,10 @@ class Record:
     def left(self) -> None:
         """The caller is gone."""
         self.status, self.outcome = 499, "disconnected"
+
+    def ids(self) -> Names:
+        """What a judge may know the step by."""
+        return Names(self.decision_id, self.hints.run_id, self.hints.step_id)
 
     def _code(self) -> str | None:
         """The code of the error that the caller saw. A caller's fault has the upstream's own, which may be any text: it

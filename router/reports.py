@@ -62,8 +62,11 @@ def heard(outcome: Outcome) -> Heard | None:
             continue
         candidate = outcome.offer(attempt)
         room = candidate.deployment.concurrency
-        bare = msgspec.structs.replace(attempt, checks=()) if attempt.checks else attempt
-        found.append(Report(bare, candidate.input_counted, round(candidate.load * room), room, candidate.cost))
+        bare = (
+            msgspec.structs.replace(attempt, checks=(), judgings=()) if attempt.checks or attempt.judgings else attempt
+        )
+        expected = candidate.cost - candidate.judge_usd
+        found.append(Report(bare, candidate.input_counted, round(candidate.load * room), room, expected))
     if not found:
         return None
     return Heard(decision.asked, outcome.facts.n if outcome.facts else 1, tuple(found))

@@ -12,6 +12,7 @@ import msgspec
 from router.catalog import Catalog
 from router.errors import BudgetExhausted, NotFound
 from router.hints import NONE, Hints
+from router.judges import Judge
 from router.policy import POLICY_NAME, Exploration, Match, Policy, Rates, StepClass
 from router.step import Facts
 
@@ -33,6 +34,8 @@ class Terms(msgspec.Struct, frozen=True):
     verify: Literal["none", "caller", "checks"] = "none"
     checks: tuple[str, ...] = ()
     """The checks that run on each answer."""
+    judges: tuple[tuple[str, Judge], ...] = ()
+    """Those of the checks that are calls of a user's own judge, in order, and where these are."""
     t: float = 1.0
     """P(a right answer is accepted) by the whole check set."""
     f: float = 1.0
@@ -216,6 +219,7 @@ def _resolve(
         max_attempts=1 + _retries_left(retries, hints, failed, run_retries),
         verify=verify,
         checks=checks,
+        judges=tuple((n, policy.judges[n]) for n in checks if n in policy.judges) if verify == "checks" else (),
         t=rates.t,
         f=rates.f,
         sigma=step_class.sigma,
@@ -270,10 +274,6 @@ def _cap(limit: float | None, hints: Hints, run_cost: float) -> float | None:
     return min(caps, default=None)
 
 
-_CALLER = Rates(t=1.0, f=0.0)
-_FORMAT = Rates()
-
-
 def _verification(
     policy: Policy, step_class: StepClass, hints: Hints, shape: _Shape
 ) -> tuple[Literal["none", "caller", "checks"], tuple[str, ...], Rates]:
@@ -285,7 +285,7 @@ def _verification(
     verify = next(v for v in (hints.verify, step_class.verify, policy.verify) if v is not None)
     known = {**policy.rates, **step_class.rates}
     if verify == "caller":
-        return "caller", (), known.get("caller", _CALLER)
+        return "caller", (), known.get("caller", Rates(t=1.0, f=0.0))
     if verify == "none":
         return "none", (), Rates(t=1.0, f=1.0)
     assert not isinstance(verify, str)
@@ -296,5 +296,5 @@ def _verification(
     held = policy.hold != "never" if hints.hold is None else hints.hold
     if not checks or (shape.streamed and not held):
         return "none", checks, Rates(t=1.0, f=1.0)
-    rates = [known.get(name, _FORMAT) for name in checks]  # type: ignore[call-overload]
+    rates = [known.get(name, Rates()) for name in checks]
     return "checks", checks, Rates(t=prod(r.t for r in rates), f=min(r.f for r in rates))

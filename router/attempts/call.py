@@ -45,6 +45,8 @@ class Answered(msgspec.Struct):
     """Whether a check refused it; returned all the same where no attempt is left."""
     native: bool = False
     """Whether it is in the caller's own dialect already."""
+    answer: Answer | None = None
+    """What judges get of it."""
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -209,7 +211,7 @@ class Caller:
             checks=checks,
             garbled=None if "tools" in self._checks else garbled(answer, self._request),
         )
-        return Answered(body, any(not c.passed for c in checks), own)
+        return Answered(body, any(not c.passed for c in checks), own, answer)
 
     def finish(self, error: BaseException | None) -> None:
         """Notes how the live stream ended: whole, with a fault, at the deadline, or cut off by the caller."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from router import relay
 from router.attempts.call import Answered, Caller, Tools
+from router.attempts.judging import Case, Judges
 from router.errors import DeadlineExceeded, Overloaded, RateLimited, TurnoutError, Unavailable, UpstreamFault
-from router.outcome import Attempt
+from router.outcome import Attempt, Names
 from router.plan import Candidate, Decision
 from router.step import StepRequest
 from router.terms import Terms
@@ -43,8 +44,11 @@ class Walk:
         began: float,
         headers: Mapping[str, str] = {},
         trace: Trace | None = None,
+        names: Callable[[], Names] = Names,
     ) -> None:
-        """`headers`: the caller's, of which a deployment gets those that its catalog entry names."""
+        """`headers`: the caller's, of which a deployment gets those that its catalog entry names; `names`: the step's,
+        for judges."""
+        self._request, self._names = request, names
         self._tools, self._terms, self._decision = tools, terms, decision
         self._limit = began + terms.deadline
         self._live = request.stream and not decision.hold
@@ -81,7 +85,7 @@ class Walk:
     @property
     def spent(self) -> float:
         """USD paid so far."""
-        return sum(a.cost_usd for a in self.attempts)
+        return sum(a.cost_usd + a.judge_usd for a in self.attempts)
 
     def left(self) -> float:
         """Seconds to the deadline."""
@@ -114,11 +118,28 @@ class Walk:
                 if best is None:
                     raise
                 break  # an answer that a check refused is better than none
-            if isinstance(got, relay.Live) or not got.rejected:
+            if isinstance(got, relay.Live):
+                return got
+            if self._terms.judges and not got.rejected:
+                await self._judge(position, got)
+            if not got.rejected:
                 return got
             best = got
         assert best is not None
         return best
+
+    async def _judge(self, position: int, got: Answered) -> None:
+        """Asks the judges in turn, up to the first that rejects the answer. Its deployment serves others by now."""
+        assert got.answer is not None
+        settings = self._tools.settings
+        judges = Judges(self._tools.upstream, settings.connect_timeout, settings.journal_text > 0, self._tools.clock)
+        case = Case(self._names(), self._terms.step_class, self._request, got.answer, position + 1)
+        for name, judge in () if self._live else self._terms.judges:
+            heard = await judges.ask(name, judge, case, self.left())
+            self.attempts[-1] = heard.noted(self.attempts[-1])
+            if heard.check is not None and not heard.check.passed:
+                got.rejected = True
+                return
 
     def _affordable(self, candidate: Candidate) -> bool:
         cap = self._terms.max_cost

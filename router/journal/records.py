@@ -64,6 +64,8 @@ class Offer(msgspec.Struct, frozen=True):
     """Input tokens as counted before what models had reported; 0 in records that are older than this field."""
     room: int = 1
     """Requests that the deployment serves at full speed."""
+    judge_usd: float = 0.0
+    """Within `cost`: what judges were expected to cost."""
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -271,6 +273,7 @@ def _offer(c: Any) -> Offer:
         round(c.output_q90, 1),
         c.input_counted,
         c.deployment.concurrency,
+        c.judge_usd,
     )
 
 

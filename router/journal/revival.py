@@ -26,6 +26,7 @@ class Option(msgspec.Struct, frozen=True):
     input_counted: int
     load: float
     cost: float
+    judge_usd: float = 0.0
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -86,4 +87,6 @@ def _decision(record: OutcomeRecord) -> Decided | None:
 
 def _option(offer: Offer, deployment: str) -> Option:
     load = offer.load if deployment == offer.deployment else 0.0
-    return Option(offer.arm, Deployed(deployment, offer.room), offer.p, offer.input_counted, load, offer.cost)
+    return Option(
+        offer.arm, Deployed(deployment, offer.room), offer.p, offer.input_counted, load, offer.cost, offer.judge_usd
+    )

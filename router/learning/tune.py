@@ -153,7 +153,7 @@ def _rates(policy: Policy, c: StepClass, found: _Class) -> Iterable[Number]:
     """
     for name, n in sorted(found.checks.items()):
         draws = np.random.default_rng(0)
-        prior = {**policy.rates, **c.rates}.get(name, Rates())  # type: ignore[call-overload]
+        prior = {**policy.rates, **c.rates}.get(name, Rates())
         good, bad, yes = (draws.beta(a + 0.5, b + 0.5, DRAWS) for a, b in ((n[0], n[1]), (n[2], n[3]), (n[4], n[5])))
         for key, accepted, rejected, count in (
             ("t", good * yes, bad * (1.0 - yes), n[0] + n[2]),

@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from router.beliefs import Beliefs
-from router.beliefs.length import Z90, Length
+from router.beliefs.length import Z90, Length, matched
 from router.beliefs.lengths import Asked, Outlook
 from router.beliefs.published import Source, Success
 from router.beliefs.speed import Pace
@@ -190,6 +190,8 @@ def options(
             lengths[offer.arm] = outlook.of(offer.arm)
         length, pace = lengths[offer.arm], beliefs.speed.paces[offer.key]
         candidate = _priced(offer, length, pace, counts[name], facts.n, situation, able[offer.arm])
+        if terms.judges:
+            candidate = _judged(candidate, terms)
         shut = _moment(offer, length, candidate, terms, situation)
         if shut:
             now += shut
@@ -241,6 +243,22 @@ def _priced(
         load=busy / room,
         warm_usd=held * (prices.input - offer.cached) * 1e-6,
         warm_s=held * pace.read_s,
+    )
+
+
+def _judged(candidate: Candidate, terms: Terms) -> Candidate:
+    """With what judging the answer takes: all judges, since those after a rejection are spared only seldom."""
+    usd, seconds = sum(j.cost for _, j in terms.judges), sum(j.seconds for _, j in terms.judges)
+    time = matched(candidate.time.mean + seconds, candidate.time.variance)
+    return msgspec.structs.replace(
+        candidate,
+        cost=candidate.cost + usd,
+        cost_q90=candidate.cost_q90 + usd,
+        seconds=time.mean,
+        seconds_q90=time.quantile(Z90),
+        time=time,
+        judge_usd=usd,
+        judge_s=seconds,
     )
 
 

@@ -98,6 +98,9 @@ class Candidate(msgspec.Struct, frozen=True):
     warm_usd: float = 0.0
     """USD that the run's warm prompt cache saves here, and seconds."""
     warm_s: float = 0.0
+    judge_usd: float = 0.0
+    """USD that judges of the answer are expected to cost, within `cost`, and seconds, within `seconds`."""
+    judge_s: float = 0.0
 
     @property
     def key(self) -> str:
