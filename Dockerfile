@@ -21,8 +21,10 @@ RUN uv sync --frozen --no-dev --group build --no-editable --no-build-isolation-p
 
 FROM python:3.11-slim-bookworm
 # A volume mounted at /var/lib/turnout, for keys, journal and beliefs, begins as the user's own.
+# One at /var/lib/turnout-metrics takes the key that Prometheus reads.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin turnout \
-    && install -d -o turnout -m 700 /var/lib/turnout
+    && install -d -o turnout -m 700 /var/lib/turnout \
+    && install -d -o turnout -m 755 /var/lib/turnout-metrics
 COPY --from=build /opt/turnout /opt/turnout
 ENV PATH=/opt/turnout/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # Nothing is written, so the container may run with --read-only. A policies folder mounted here is used.

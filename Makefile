@@ -10,13 +10,16 @@ PURE := router/hints.py,router/catalog.py,router/deployment.py,router/policy.py,
 PURE_PERCENT := $(if $(filter on,$(GATE)),100,0)
 PERCENT := $(if $(filter on,$(GATE)),95,0)
 
-.PHONY: help demo test clients check bench format sbom lock clean
+.PHONY: help demo live test clients check bench format sbom lock clean
 
 help: ## Say what each target does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Route agent traffic between simulated models and compare; ARGS=--exit ends it.
 	@$(BIN)/turnout demo $(ARGS)
+
+live: $(READY) ## Keep agents at work on simulated models, watched by Prometheus if it is installed; Ctrl-C ends it.
+	@$(BIN)/python -m scripts.live $(ARGS)
 
 test: check ## Run the checks, then every test with coverage.
 	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(PERCENT) $(ARGS)

@@ -57,6 +57,7 @@ class Metrics(Families):
                 self._classes.add(name)
         for step_class in {self._class(name): None for name in classes[default]}:
             self.unmet.labels(step_class, default)
+            self.exhausted.labels(step_class)
             for model in models:
                 self.cost.labels(model, step_class, default)
                 for reason in REASONS:

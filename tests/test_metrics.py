@@ -113,6 +113,7 @@ def test_what_the_default_policy_leads_to_is_there_from_the_start(metrics: Metri
             assert found[at("turnout_cost_usd_total", **where)] == 0
             assert found[at("turnout_decisions_total", **where, reason="failure_cost")] == 0
             assert found[at("turnout_accuracy_unmet_total", step_class=step_class, policy="default")] == 0
+            assert found[at("turnout_retry_budget_exhausted_total", step_class=step_class)] == 0
             for result, source in (("accepted", "checks"), ("rejected", "checks"), ("returned", "none")):
                 judged = {"attempt": "1", "outcome": result, "source": source}
                 assert found[at("turnout_outcomes_total", **where, **judged)] == 0

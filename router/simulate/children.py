@@ -125,7 +125,9 @@ def models(path: Path, options: Options, environment: Mapping[str, str]) -> Iter
 
 
 @contextlib.contextmanager
-def router(catalog: Catalog, policies: Path, port: int, environment: Mapping[str, str]) -> Iterator[Child]:
+def router(
+    catalog: Catalog, policies: Path, port: int, environment: Mapping[str, str], *, learns: bool = False
+) -> Iterator[Child]:
     """A Turnout server on `port` of loopback, with this catalog and the policies in that folder."""
     with tempfile.TemporaryDirectory(prefix="turnout-demo-") as folder:
         path = Path(folder) / "models.yaml"
@@ -139,7 +141,7 @@ def router(catalog: Catalog, policies: Path, port: int, environment: Mapping[str
             "default",
             "--state",
             folder,
-            "--no-learn",
+            *(() if learns else ("--no-learn",)),
         )
         address = ("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning")
         with child("Turnout", "-m", "router", "serve", *files, *address, environment=environment) as running:

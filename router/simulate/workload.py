@@ -82,8 +82,8 @@ def _question(task: Task) -> str | list[dict[str, Any]]:
     return [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": task.image}}]
 
 
-def jobs(count: int, seed: int) -> list[Job]:
-    """`count` jobs in runs of RUN_LENGTH, in the profiles' shares, shuffled by `seed`."""
+def jobs(count: int, seed: int, *, first: int = 0) -> list[Job]:
+    """`count` jobs in runs of RUN_LENGTH, in the profiles' shares, shuffled by `seed`, numbered from `first`."""
     total = sum(p.share for p in PROFILES)
     marks = [(i + 0.5) / p.share * total for p in PROFILES for i in range(p.share)]
     order = [
@@ -93,5 +93,5 @@ def jobs(count: int, seed: int) -> list[Job]:
     Random(seed).shuffle(chosen)
     return [
         Job(tasks.make(profile.step_class, number, seed), f"run-{seed}-{number // RUN_LENGTH:03d}", profile)
-        for number, profile in enumerate(chosen)
+        for number, profile in enumerate(chosen, first)
     ]
