@@ -107,7 +107,12 @@ class Stage:
         terms = self._terms(step, known)
         if terms.words:
             known = facts(step, words=True)
-        situation = Situation(step=step.step_class, past=self._history.of(step.run_id), lot=self._lot(step, terms))
+        situation = Situation(
+            step=step.step_class,
+            past=self._history.of(step.run_id),
+            lot=self._lot(step, terms),
+            most={self._scene.names[name]: len(came.attempts) or 1 for name, came in step.arms.items()},
+        )
         names, decision = self._scene.names, None
         try:
             decision = plan.decide(known, terms, self._beliefs, self._scene.catalog, situation)

@@ -69,7 +69,7 @@ def _decide(
         raise _closed(gates, situation)
     if terms.f >= 1.0:
         attempts = 1  # nothing tells a wrong answer from a right one, so nothing can start a retry
-    space, best = _best(found, able, terms, failed, attempts)
+    space, best = _best(found, able, terms, situation.most, failed, attempts)
     picked = loop = None
     if situation.looped and terms.affinity and not failed:
         best, loop = kept(best, space, found, terms, situation.looped)
@@ -105,7 +105,12 @@ def _auto(terms: Terms, attempts: int) -> bool:
 
 
 def _best(
-    found: Options, able: Mapping[str, Skill], terms: Terms, failed: tuple[str, ...], attempts: int
+    found: Options,
+    able: Mapping[str, Skill],
+    terms: Terms,
+    most: Mapping[str, int],
+    failed: tuple[str, ...],
+    attempts: int,
 ) -> tuple[Space, Choice]:
     """The search.
 
@@ -113,7 +118,7 @@ def _best(
     it is held only where that falls short and a retry helps.
     """
     for longest in (1, attempts) if _auto(terms, attempts) else (attempts,):
-        space = _space(_shortlist(found, longest, terms), found, able, failed)
+        space = _space(_shortlist(found, longest, terms), found, able, failed, most)
         if fits(len(space.arms), longest):
             best = few(space, found, terms, longest)
         else:
@@ -160,7 +165,13 @@ def _beats(one: Candidate, other: Candidate) -> bool:
     return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
 
 
-def _space(arms: tuple[str, ...], found: Options, able: Mapping[str, Skill], failed: tuple[str, ...]) -> Space:
+def _space(
+    arms: tuple[str, ...],
+    found: Options,
+    able: Mapping[str, Skill],
+    failed: tuple[str, ...],
+    most: Mapping[str, int],
+) -> Space:
     """The arms as parallel tuples; models are numbered anew, those that only failed before come last."""
     number: dict[int, int] = {}
     for arm in (*arms, *(a for a in failed if a in able)):
@@ -175,6 +186,7 @@ def _space(arms: tuple[str, ...], found: Options, able: Mapping[str, Skill], fai
         time=tuple([c.time for c in firsts]),
         failed=known(failed, {a: (number[able[a].model], able[a].logit) for a in failed if a in able}),
         failed_low=known(failed, {a: (number[able[a].model], able[a].low) for a in failed if a in able}),
+        most=tuple([most.get(arm, MAX_ATTEMPTS) for arm in arms]) if most else (),
     )
 
 

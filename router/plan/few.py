@@ -98,12 +98,13 @@ def _plan(shape: Layout, chances: Table, number: int) -> Odds:
 
 
 def _rows(plans: tuple[Odds, ...], low: Sequence[float], space: Space, terms: Terms) -> list[Row]:
-    """The plans that stay within the cap even if all their attempts are made, priced."""
-    seconds, cap = space.seconds, terms.max_cost
+    """The plans that hold no arm too often and stay within the cap even if all their attempts are made, priced."""
+    seconds, cap, most = space.seconds, terms.max_cost, space.most
     return [
         _row(number, plan, low[number], space, seconds, terms)
         for number, plan in enumerate(plans)
-        if cap is None or sum([space.cost[a] for a in plan.sequence]) <= cap
+        if (cap is None or sum([space.cost[a] for a in plan.sequence]) <= cap)
+        and (not most or all(plan.sequence.count(a) <= most[a] for a in plan.sequence))
     ]
 
 

@@ -46,6 +46,8 @@ class Situation(msgspec.Struct, frozen=True):
     """The model that answered the step before in the same tool loop, where that is known."""
     before: int = 0
     """Bytes of the messages when this very step was last asked for; 0 where nobody remembers."""
+    most: Mapping[str, int] = {}
+    """Arm → how often a plan may hold it, at least 1; others as often as there are attempts."""
 
 
 class Lot(msgspec.Struct, frozen=True):

@@ -39,6 +39,8 @@ class Space(msgspec.Struct, frozen=True, eq=False):
     """Seconds of one attempt."""
     failed: tuple[Failure, ...] = ()
     failed_low: tuple[Failure, ...] = ()
+    most: tuple[int, ...] = ()
+    """How often a plan may hold each arm; empty: as often as there are attempts."""
 
     @property
     def seconds(self) -> tuple[float, ...]:
@@ -71,7 +73,7 @@ class Found(msgspec.Struct, frozen=True, eq=False):
     seconds: Array
     objective: Array
     allowed: Mask | None
-    """Within the cap and on time; None where all are."""
+    """Within the cap, on time, no arm too often; None where all are."""
     best: int
     accuracy_met: bool
     deadline_met: bool
@@ -185,11 +187,15 @@ def _pick(
 
 
 def _capped(space: Space, shape: Layout, terms: Terms) -> Mask | None:
-    """Plans whose attempts, all of them made, stay within the cap; None where all do."""
-    if terms.max_cost is None or max(space.cost) * shape.attempts <= terms.max_cost:
+    """Plans that hold no arm too often and whose attempts, all made, stay within the cap; None where all do."""
+    free = terms.max_cost is None or max(space.cost) * shape.attempts <= terms.max_cost
+    if free and not space.most:
         return None
-    out: Mask = (shape.counts @ np.array(space.cost) <= terms.max_cost)[shape.ends()]
-    return out
+    cap = math.inf if terms.max_cost is None else terms.max_cost
+    within: Mask = shape.counts @ np.array(space.cost) <= cap
+    if space.most:
+        within &= (shape.counts <= np.array(space.most)).all(1)
+    return within[shape.ends()]
 
 
 # The time of a plan is a mixture over how many attempts run; the sum of its first i attempts is taken as log-normal,

@@ -43,6 +43,14 @@ def test_a_plan_is_walked_as_it_was_made() -> None:
     assert tally.passes == 1 and sum(tally.first.values()) == 200
 
 
+def test_nothing_is_tried_that_is_not_on_record() -> None:
+    """An arm is asked as often as its record says; without `attempts` once, however much is asked for."""
+    arms = {N: tried(False, attempts=(False, False), output_tokens=100), Q: tried(False, output_tokens=100)}
+    _, found = seen([step(i, arms, accuracy=0.999, retries=3) for i in range(5)])
+    assert [decision(one).chosen.arms.count(N) for one in found] == [2] * 5
+    assert all([m.arm for m in one.walked.attempts].count(Q) == 1 for one in found)
+
+
 def test_a_step_has_its_own_wish() -> None:
     """Its accuracy and retries come before the policy's, its class is the one that is planned and learned with."""
     arms = {N: tried(False, output_tokens=100), Q: tried(False, output_tokens=100)}
@@ -78,7 +86,10 @@ def test_unknown_models_cost_what_the_past_says() -> None:
 def test_an_outcome_is_not_known_before_its_decision() -> None:
     """Changing what comes of the last step changes no decision."""
     steps = world(60)
-    flipped = {n: changed(t, success=not t.success, attempts=(), output_tokens=9) for n, t in steps[-1].arms.items()}
+    flipped = {
+        n: changed(t, success=not t.success, attempts=tuple(not a for a in t.attempts), output_tokens=9)
+        for n, t in steps[-1].arms.items()
+    }
     other = [*steps[:-1], changed(steps[-1], arms=flipped)]
     for learn in ("chosen", "full"):
         (_, one), (_, two) = (seen(s, Way(learn=learn)) for s in (steps, other))  # type: ignore[arg-type]

@@ -34,16 +34,17 @@ WISHES = st.fixed_dictionaries(
     st.sampled_from([(("n",), 1), (("n",), 4), (("n", "q122"), 2), (("q122", "q397"), 1), (("n", "q122", "q397"), 2)]),
     st.sampled_from([(), ("n/off",), ("n/off", "q122/off")]),
     st.integers(100, 200_000),
+    st.sampled_from([{}, {"n/off": 1}, {"q122/off": 1, "q397/off": 2}]),
 )
 def test_it_chooses_as_the_search_does(
-    terms: dict[str, Any], wanted: tuple[tuple[str, ...], int], failed: tuple[str, ...], size: int
+    terms: dict[str, Any], wanted: tuple[tuple[str, ...], int], failed: tuple[str, ...], size: int, most: dict[str, int]
 ) -> None:
     """For every wish: the same plan, the same numbers, the same word on accuracy and deadline."""
     models, attempts = wanted
     decision = decided(
         catalog(),
         Facts(input_bytes=size),
-        Situation(failed=failed),
+        Situation(failed=failed, most=most),
         models=(frozenset(models),),
         max_attempts=attempts,
         **terms,

@@ -46,6 +46,17 @@ def test_cap_counts_every_attempt() -> None:
     assert search(SPACE, replace(TERMS, max_cost=15.0), 3).allowed is None
 
 
+@pytest.mark.parametrize("cap", [None, 6.5])
+def test_no_arm_more_often_than_it_may(cap: float | None) -> None:
+    """Plans that hold an arm too often are not allowed, with a cap or without; the others are as ever."""
+    found = search(replace(SPACE, most=(1, 2)), replace(TERMS, max_cost=cap), 3)
+    at = rows(found)
+    allowed = {arms for arms, n in at.items() if found.row(n).allowed}
+    right = {arms for arms in at if arms.count("a/off") <= 1 and arms.count("b/off") <= 2}
+    assert allowed == {arms for arms in right if cap is None or sum(1 if a == "a/off" else 5 for a in arms) <= cap}
+    assert found.row(found.best).arms in allowed
+
+
 @pytest.mark.parametrize("deadline", [8.0, 12.0, 20.0, 30.0])
 def test_late_plans(deadline: float) -> None:
     """A plan is late if less than 90% of the mixture over its number of attempts ends in time."""
