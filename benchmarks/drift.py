@@ -24,6 +24,8 @@ from router.outcome import Evidence, Trial
 ARMS = ("first/off", "second/off")
 SHARE, DROP, SETTLED = 0.7, 0.15, 1_500
 NEVER = 10**9
+UNSEEN = 900_000
+"""Where the seeds begin that are told of. Limits were set by a formula and looked at on seeds from 50,000."""
 OTHER = 0.75
 """The second model's chance of success."""
 
@@ -73,17 +75,17 @@ def longer(seed: int, factor: float, *, settled: int = 500, most: int = 2_000, s
     return most
 
 
-def summary(worlds: int = 40, outcomes: int = 100_000) -> Iterator[tuple[str, str, str, bool, bool]]:
+def summary(worlds: int = 40, outcomes: int = 200_000) -> Iterator[tuple[str, str, str, bool, bool]]:
     """Rows of a table: what, found, wanted, whether it must be and is aimed to be so."""
     for p in (0.6, 0.7, 0.8):
-        found = sorted(noticed(1_000 + seed, p) for seed in range(worlds))
+        found = sorted(noticed(UNSEEN + 1_000 + seed, p) for seed in range(worlds))
         mean, within = statistics.mean(found), sum(f <= 200 for f in found) / worlds
         text = f"mean {mean:.0f}, median {statistics.median(found):.0f}; {within:.0%} within 200"
         yield f"drop of 15 points from {p:.0%}, outcomes until noticed", text, "200, 150", mean <= 200, mean <= 150
-    each = outcomes // 10
-    rate = sum(false_alarms(seed, (0.6, 0.7, 0.8)[seed % 3], each) for seed in range(10)) / (10 * each) * 1e4
-    yield "false alarms in 10,000 outcomes", f"{rate:.2f} (of {10 * each:,})", "1", rate <= 1.0, rate <= 1.0
-    spotted = [longer(seed, 2.0) for seed in range(worlds)]
+    each = outcomes // 20
+    rate = sum(false_alarms(UNSEEN + seed, (0.6, 0.7, 0.8)[seed % 3], each) for seed in range(20)) / (20 * each) * 1e4
+    yield "false alarms in 10,000 outcomes", f"{rate:.2f} (of {20 * each:,})", "1", rate <= 1.0, rate <= 1.0
+    spotted = [longer(UNSEEN + seed, 2.0) for seed in range(worlds)]
     good = [s for s in spotted if s is not None]
     text = f"median {statistics.median(good):.0f}; {worlds - len(good)} false in {worlds * 500:,}"
     yield "answers twice as long, answers until noticed", text, "", True, True
@@ -92,7 +94,7 @@ def summary(worlds: int = 40, outcomes: int = 100_000) -> Iterator[tuple[str, st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=40)
-    parser.add_argument("--outcomes", type=int, default=100_000)
+    parser.add_argument("--outcomes", type=int, default=200_000)
     given = parser.parse_args()
     for what, found, wanted, must, aim in summary(given.worlds, given.outcomes):
         print(

@@ -34,7 +34,7 @@ LOWEST_MU, HIGHEST_MU = -60.0, 60.0
 
 def logistic(x: Array) -> Array:
     """1 / (1 + e^-x), x clipped to +-LIMIT."""
-    out: Array = 1.0 / (1.0 + np.exp(-np.clip(x, -LIMIT, LIMIT)))
+    out: Array = 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-x, -LIMIT), LIMIT)))
     return out
 
 

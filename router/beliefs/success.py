@@ -295,6 +295,10 @@ def _positive(precision: Array) -> Array:
     """The nearest matrix that takes nothing from what is known: negative curvature is the model's doubt, not ours."""
     if len(precision) == 1:
         return np.maximum(precision, 0.0)
+    if len(precision) == 2:
+        (a, b), (_, d) = precision.tolist()
+        if a >= 0.0 and d >= 0.0 and a * d >= b * b:
+            return precision
     values, vectors = np.linalg.eigh(precision)
     out: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
     return out
