@@ -159,3 +159,16 @@ def _terms(one: Try, p: Array) -> tuple[Array, Array, Array]:
     value = one.right * p + one.wrong * q
     rise = (one.right - one.wrong) * p * q / value
     return value, rise, rise * (q - p) - rise * rise
+
+
+def positive(precision: Array) -> Array:
+    """The nearest matrix that takes nothing from what is known: negative curvature is the model's doubt, not ours."""
+    if len(precision) == 1:
+        return np.maximum(precision, 0.0)
+    if len(precision) == 2:
+        (a, b), (_, d) = precision.tolist()
+        if a >= 0.0 and d >= 0.0 and a * d >= b * b:
+            return precision
+    values, vectors = np.linalg.eigh(precision)
+    out: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return out

@@ -18,7 +18,7 @@ from router.beliefs.calibration import Calibration
 from router.beliefs.correlation import Correlation, Spread
 from router.beliefs.drift import Chance, Drift
 from router.beliefs.latent import Array, Index, identity, moments, spread
-from router.beliefs.likelihood import Slope, Try, slope, telling, tried
+from router.beliefs.likelihood import Slope, Try, positive, slope, telling, tried
 from router.beliefs.linear import Linear, Look
 from router.beliefs.published import Scores, Success, scores
 from router.beliefs.weights import Sight, Weights
@@ -171,7 +171,7 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
         units = unit[:, None] * unit
         own = self.ability.of(said.step_class)[1][arms[:, None], arms] * units
         others = sum([part.covariance for part in known if part is not None], np.zeros_like(own))
-        precision = said.weight * _positive(found.precision)
+        precision = said.weight * positive(found.precision)
         both = np.column_stack((said.weight * found.gradient, precision))
         joint = solved(one + precision @ (own + others), both)
         alone = solved(one + precision @ others, both)
@@ -289,16 +289,3 @@ def _slope(tries: tuple[Try, ...], arms: Index, logits: Array, spreads: Spread) 
     local = {int(a): i for i, a in enumerate(arms)}
     own = [msgspec.structs.replace(t, arm=local[t.arm]) for t in tries]
     return slope(own, logits, spreads.sigma, spreads.tau, spreads.tau_feedback)
-
-
-def _positive(precision: Array) -> Array:
-    """The nearest matrix that takes nothing from what is known: negative curvature is the model's doubt, not ours."""
-    if len(precision) == 1:
-        return np.maximum(precision, 0.0)
-    if len(precision) == 2:
-        (a, b), (_, d) = precision.tolist()
-        if a >= 0.0 and d >= 0.0 and a * d >= b * b:
-            return precision
-    values, vectors = np.linalg.eigh(precision)
-    out: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    return out
