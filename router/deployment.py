@@ -103,7 +103,7 @@ class Deployment(Strict):
     thinking: dict[Mode, dict[str, Any]] = {}
     """Body parameters that select each mode here; a mode that is not listed is not offered."""
 
-    dialects: dict[Literal["messages"], dict[Mode, dict[str, Any]]] = {}
+    dialects: dict[Literal["messages", "responses"], dict[Mode, dict[str, Any]]] = {}
     """Dialects beside chat completions that it speaks itself, and the body parameters that select each mode there. A
     caller's own bytes go there in the modes that are listed."""
     thoughts: Thoughts = "both"

@@ -71,7 +71,10 @@ class Incoming(msgspec.Struct, frozen=True):
         if self.fault is not None:
             raise self.fault
         request = chat.parse(self.body)
-        return request if self.native is None else msgspec.structs.replace(request, native=self.native)
+        if self.native is None:
+            return request
+        thoughts = request.thoughts or self.native.thoughts
+        return msgspec.structs.replace(request, native=self.native, thoughts=thoughts)
 
 
 class Record:

@@ -25,6 +25,10 @@ class Voice(Protocol):
         """Takes an estimate of the request's tokens, before anything is said, for dialects that tell it first."""
         ...
 
+    def heard(self, block: bytes) -> None:
+        """Takes note of events in this very dialect that are about to pass as they are."""
+        ...
+
     async def whole(self, answer: bytes) -> bytes:
         """The response body for a chat.completion."""
         ...
@@ -97,6 +101,9 @@ class OpenAIVoice:
 
     def expect(self, input_tokens: int) -> None:
         """What a request comes to is told at the end."""
+
+    def heard(self, block: bytes) -> None:
+        """Nothing has to be remembered of them."""
 
     def waiting(self) -> bytes:
         return sse.comment("waiting")

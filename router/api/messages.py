@@ -65,6 +65,9 @@ class Message:
     def expect(self, input_tokens: int) -> None:
         self._telling.expected = input_tokens
 
+    def heard(self, block: bytes) -> None:
+        """An error tells nothing of what came before it."""
+
     async def whole(self, body: bytes) -> bytes:
         return answer.from_chat(body, self._asked, self._name)
 

@@ -14,7 +14,7 @@ from router.errors import BodyTooLarge, CallerFault, TurnoutError, UpstreamFault
 from router.record import Incoming, token
 from router.settings import Settings
 from router.wire import ask
-from router.wire.responses import frame, ids, request
+from router.wire.responses import frame, ids, native, request
 from router.wire.responses.request import MOVED, Request
 from router.wire.responses.speech import Speech
 
@@ -57,7 +57,9 @@ class Responses(OpenAI):
         speech = Speech(frame.build(read, name, int(self._now()), kept=keep), read.offer)
         kept = Whole(Kept(before.names, run or "", msgspec.Raw()), request.named(read, name)) if keep else None
         voice = ResponsesVoice(speech, self._now, self._shelf, incoming.key_id, name, kept)
-        return Asked(msgspec.structs.replace(incoming, body=body, headers=headers), voice)
+        # What is kept needs names of ours, so it is translated; what is not may pass as it came.
+        own = None if keep else native.original(read, incoming.body, before.items, before.read())
+        return Asked(msgspec.structs.replace(incoming, body=body, headers=headers, native=own), voice)
 
     def _limit(self, size: int) -> None:
         if size > self._settings.max_body_bytes:
@@ -93,6 +95,9 @@ class ResponsesVoice(OpenAIVoice):
         response = self._speech.whole(answer, int(self._now()))
         await self._keep(response)
         return response
+
+    def heard(self, block: bytes) -> None:
+        self._speech.heard(block)
 
     def feed(self, block: bytes) -> bytes:
         return self._speech.feed(block)

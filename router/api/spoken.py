@@ -42,6 +42,8 @@ class SpokenSink(ResponseSink):
         await super().open(head)
 
     async def write(self, block: bytes) -> None:
+        if self._native:
+            self._voice.heard(block)
         if spoken := block if self._native else self._voice.feed(block):
             await super().write(spoken)
 

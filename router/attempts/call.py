@@ -10,8 +10,8 @@ import msgspec
 from router import relay
 from router.attempts.admission import Admission, Verdict
 from router.attempts.budget import FaultBudget
-from router.attempts.native import MessagesLive
-from router.attempts.wording import MESSAGES, worded
+from router.attempts.native import CHAT, READINGS, Reading
+from router.attempts.wording import worded
 from router.checks import garbled, judge
 from router.errors import CallerFault, UpstreamFault
 from router.health import Health
@@ -25,7 +25,6 @@ from router.upstream.base import Reply, Upstream
 from router.wire import answer as wire_answer
 from router.wire import fault
 from router.wire.answer import Answer, Usage
-from router.wire.anthropic import native
 
 FAIR_S = 10.0
 """Silence for so long is the deployment's fault, whatever was expected of it."""
@@ -167,37 +166,34 @@ class Caller:
             async with asyncio.timeout(patience):
                 reply = await self._tools.upstream.send(call)
                 try:
-                    return await self._read(reply, running, call.path == MESSAGES)
+                    return await self._read(reply, running, READINGS.get(call.path, CHAT))
                 except BaseException:
                     await reply.close()
                     raise
         except TimeoutError:
             raise UpstreamFault("timeout", "The upstream took too long to answer.") from None
 
-    async def _read(self, reply: Reply, running: Running, own: bool) -> Answered | relay.Live:
-        """`own`: the reply is in the caller's own dialect."""
+    async def _read(self, reply: Reply, running: Running, how: Reading) -> Answered | relay.Live:
         request, limit = self._request, self._tools.settings.max_answer_bytes
         if reply.status != 200:
             raise fault.from_reply(reply.status, reply.headers, await refusal(reply))
         if not request.stream:
             body = await reply.read(limit)
             await reply.close()
-            read = native.from_body if own else wire_answer.from_body
-            return self._judge(running, body, read(body), own)
+            return self._judge(running, body, how.from_body(body), how.live.native)
         fault.check_stream_type(reply.headers)
-        live = MessagesLive(reply, request) if own else relay.Live(reply, request)
+        live = how.live(reply, request)
         if self._held:
-            return self._whole(running, await relay.collect(live, limit), own)
+            return self._whole(running, await relay.collect(live, limit), how)
         whole = await live.begin(limit)
         if whole is None:
             self.live = (running, live, self._tools.clock() - running.started)
             return live
         await live.close()
-        return self._whole(running, whole, own)  # it ended before the commit point, so it can still be judged
+        return self._whole(running, whole, how)  # it ended before the commit point, so it can still be judged
 
-    def _whole(self, running: Running, whole: relay.Whole, own: bool) -> Answered:
-        read = native.from_stream if own else wire_answer.from_stream
-        return self._judge(running, whole.body, read(whole.body), own, whole.usage)
+    def _whole(self, running: Running, whole: relay.Whole, how: Reading) -> Answered:
+        return self._judge(running, whole.body, how.from_stream(whole.body), how.live.native, whole.usage)
 
     def _judge(self, running: Running, body: bytes, answer: Answer, own: bool, usage: Usage | None = None) -> Answered:
         """Runs the checks on a whole answer and notes the attempt."""

@@ -1,11 +1,17 @@
-"""Relays a stream in the messages dialect, from a deployment that speaks it to a caller that does."""
+"""Relays a stream in another dialect, from a deployment that speaks it to a caller that does."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+from router.attempts.wording import MESSAGES, RESPONSES
 from router.errors import UpstreamFault
 from router.relay import Live, truncated
-from router.wire import sse
+from router.wire import answer, sse
+from router.wire.answer import Answer
 from router.wire.anthropic import native
+from router.wire.responses import native as responses
 
 
 class MessagesLive(Live):
@@ -47,3 +53,42 @@ class MessagesLive(Live):
         self.finish_reason = event.finish_reason or self.finish_reason
         self.done = self.done or event.type == "message_stop"
         return True
+
+
+class ResponsesLive(MessagesLive):
+    """The same in the responses dialect."""
+
+    def _commits(self, block: bytes) -> bool:
+        return any(event.commits for event in responses.events(block))
+
+    def _ends(self, block: bytes) -> bool:
+        return any(event.ends for event in responses.events(block))
+
+    def _note(self, data: bytes) -> bool:
+        if sse.is_done(data):
+            return True
+        try:
+            event = responses.decode(data)
+        except UpstreamFault as error:
+            self._failure = error
+            return False
+        if event.ends and event.response is not None:
+            self.done, self.finish_reason = True, event.response.finish_reason
+            self.usage = event.response.counted
+        return True
+
+
+class Reading(NamedTuple):
+    """How answers in one dialect are read."""
+
+    live: type[Live]
+    from_body: Callable[[bytes], Answer]
+    from_stream: Callable[[bytes], Answer]
+
+
+CHAT = Reading(Live, answer.from_body, answer.from_stream)
+READINGS = {
+    MESSAGES: Reading(MessagesLive, native.from_body, native.from_stream),
+    RESPONSES: Reading(ResponsesLive, responses.from_body, responses.from_stream),
+}
+"""By the path at which it is spoken; at any other it is chat completions."""

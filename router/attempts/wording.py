@@ -12,9 +12,11 @@ from router.step import StepRequest
 from router.trace import PARENT, STATE
 from router.upstream.base import Call
 from router.wire import chat
-from router.wire.anthropic import native
+from router.wire.anthropic import native as messages
+from router.wire.responses import native as responses
 
-MESSAGES = "/messages"
+MESSAGES, RESPONSES = "/messages", "/responses"
+"""Paths at which other dialects are spoken."""
 VERSION = ("anthropic-version", "2023-06-01")
 """Without it Anthropic's own servers, and some others, refuse."""
 OURS = frozenset({PARENT, STATE})
@@ -31,7 +33,12 @@ def worded(
     passed = forwarded(headers, deployment.forward_headers) if deployment.forward_headers else ()
     timeouts = settings.connect_timeout, settings.idle_timeout
     if (parameters := natively(request, candidate)) is not None and request.native is not None:
-        body = native.render(request.native.body, deployment.model, candidate.mode, parameters)
+        said, known = request.native, (deployment.model, candidate.mode, parameters)
+        if said.dialect == "responses":
+            return Call(
+                deployment, responses.render(said.body, *known), request.stream, *timeouts, passed, RESPONSES, told
+            )
+        body = messages.render(said.body, *known)
         return Call(deployment, body, request.stream, *timeouts, (*passed, VERSION), MESSAGES, told)
     spelled = deployment.spelled if request.author == candidate.model else ()
     body = chat.render(request, deployment.model, deployment.thinking.get(candidate.mode), spelled)
@@ -47,7 +54,7 @@ def natively(request: StepRequest, candidate: Candidate) -> Mapping[str, Any] | 
     said, dialects = request.native, candidate.deployment.dialects
     if said is None or not dialects:
         return None
-    parameters = dialects.get("messages", {}).get(candidate.mode)
+    parameters = dialects.get(said.dialect, {}).get(candidate.mode)
     foreign = request.thoughts and request.author != candidate.model
     if parameters is None or foreign or (candidate.mode != "off" and not said.thinks):
         return None

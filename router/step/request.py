@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -37,11 +37,15 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Native(msgspec.Struct, frozen=True):
-    """A request in the messages dialect as it came, for deployments that speak it themselves."""
+    """A request in another dialect as it came, for deployments that speak it themselves."""
 
     body: bytes
     thinks: bool
     """Whether the caller expects thoughts in the answer."""
+    dialect: Literal["messages", "responses"] = "messages"
+    """As the catalog calls it."""
+    thoughts: bool = False
+    """Whether it holds thoughts that its translation may not have."""
 
 
 class StepRequest(msgspec.Struct, frozen=True):

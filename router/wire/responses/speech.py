@@ -18,6 +18,14 @@ from router.wire.responses.pieces import Event
 _ENCODER = msgspec.json.Encoder()
 
 
+class _Heard(msgspec.Struct):
+    sequence_number: Any = None
+    response: Any = None
+
+
+_HEARD = msgspec.json.Decoder(_Heard)
+
+
 class Speech:
     """Takes in one answer and tells of it. How a stream is cut changes nothing that it says."""
 
@@ -25,11 +33,21 @@ class Speech:
         self._frame = frame
         self._telling = telling.Telling(frame, offer)
         self._number = 0
+        self._heard: dict[str, Any] = {}
+        """The response as an upstream that speaks the dialect told of it last."""
 
     def feed(self, block: bytes) -> bytes:
         """The events that a block of whole chunks comes to. Raises UpstreamFault as `telling.decode`."""
         chunks = (telling.decode(data) for data in sse.events(block) if not sse.is_done(data))
         return self._write(event for chunk in chunks for event in self._telling.take(chunk))
+
+    def heard(self, block: bytes) -> None:
+        """Notes where a stream stands whose events pass as they are."""
+        for data in sse.events(block):
+            if not sse.is_done(data):
+                event = _HEARD.decode(data)
+                self._number = (event.sequence_number if isinstance(event.sequence_number, int) else self._number) + 1
+                self._heard = event.response if isinstance(event.response, dict) else self._heard
 
     def end(self, at: int) -> bytes:
         """The events that end an answer, complete or cut short, at `at` (Unix seconds)."""
@@ -66,7 +84,8 @@ class Speech:
         said = failure.body()["error"]
         flat = {name: said[name] for name in ("code", "message", "param")}
         yield "error", {**flat, "error": said}
-        yield "response.failed", {"response": self._stands("failed", error=frames.error(failure))}
+        told = {**self._heard, "status": "failed", "error": frames.error(failure)} if self._heard else None
+        yield "response.failed", {"response": told or self._stands("failed", error=frames.error(failure))}
 
     def _write(self, events: Iterable[Event]) -> bytes:
         """The events on the wire, in order and numbered; before the first, that the response has begun."""
