@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from router import policy
+from router import config, policy
 from router.errors import ConfigError
 from router.judges import Judge
+from router.outcome import Attempt, CheckResult, Judging
+from router.settings import Settings
+from tests.proxy.yard import write_files
 
 TEXT = """\
 name: mine
@@ -24,6 +27,12 @@ classes:
     rates: {tests: {t: 0.9, f: 0.2}}
   - name: rest
 """
+
+
+KEYED = {
+    "judges": {"tests": {"url": "http://127.0.0.1:1/judge", "key_env": "JUDGE_KEY"}},
+    "rates": {"tests": {"t": 1.0, "f": 0.1}},
+}
 
 
 def load(folder: Path, text: str) -> policy.Policy:
@@ -72,6 +81,37 @@ def test_where_a_judge_is_asked(given: dict[str, Any], base: str, path: str) -> 
     """At the address as it stands."""
     judge = Judge(**given)
     assert judge.place.url in (base, base.removesuffix(":443")) and judge.path == path
+
+
+@pytest.mark.parametrize("environment", [{}, {"JUDGE_KEY": " "}])
+def test_a_key_that_is_not_set(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Is told when the policy is read: a judge that refuses every call would go unnoticed."""
+    write_files(tmp_path, "http://127.0.0.1:1", {"cheap": "good"}, {"default": KEYED}, {})
+    here = Settings(policies=tmp_path, environment=environment)
+    with pytest.raises(ConfigError, match="judges.tests.key_env: JUDGE_KEY is not set"):
+        config.load(here)
+    assert config.load(here, without_keys=True).policies["default"].judges
+    assert config.load(Settings(policies=tmp_path, environment={"JUDGE_KEY": "k"})).policies["default"].judges
+
+
+YES, NO = CheckResult("nonempty", True), CheckResult("tests", False)
+OPINIONS: list[tuple[tuple[CheckResult, ...], tuple[str, ...], bool | None]] = [
+    ((), (), None),
+    ((YES,), (), True),
+    ((YES, NO), ("rejected",), False),
+    ((YES,), ("timeout",), None),
+    ((YES, NO), ("status", "rejected"), False),
+    ((), ("invalid",), None),
+]
+
+
+@pytest.mark.parametrize(("checks", "judgings", "opinion"), OPINIONS)
+def test_silence_is_no_opinion(
+    checks: tuple[CheckResult, ...], judgings: tuple[str, ...], opinion: bool | None
+) -> None:
+    """What the set says is learned from only where every judge that could still reject has spoken."""
+    said = tuple(Judging("tests", result, 0.1) for result in judgings)
+    assert Attempt("a/off", "a", "d", 0, 0.0, 1.0, checks=checks, judgings=said).opinion is opinion
 
 
 def test_a_key_has_a_variables_name() -> None:
