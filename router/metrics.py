@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import prometheus_client
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.samples import Exemplar, Sample
 
+from router.census import Row, Table
 from router.evidence import SIGNALS
 from router.families import Families
 from router.outcome import Attempt, Outcome, Verdict
@@ -160,12 +163,43 @@ class Metrics(Families):
         covered = "true" if attempt.output_tokens <= offer.output_q90 else "false"
         self.length_coverage.labels(attempt.model, step_class, covered).inc()
 
-    def render(self, accept: str = OPENMETRICS) -> tuple[bytes, str]:
-        """The registry as text, and what that is: OpenMetrics where the `accept` header asks for it."""
+    def census(self) -> tuple[Table, ...]:
+        """All that is counted, as plain rows that another process can be told."""
+        return tuple(_table(metric) for metric in self.registry.collect())
+
+    def render(self, accept: str = OPENMETRICS, census: Sequence[Table] | None = None) -> tuple[bytes, str]:
+        """The registry, or a census of several, as text, and what that is: OpenMetrics where the `accept` header asks
+        for it."""
+        source: Any = self.registry if census is None else _Collected(census)
         if "application/openmetrics-text" in accept:
-            text: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+            text: bytes = openmetrics.generate_latest(source)  # type: ignore[no-untyped-call]
             return text, OPENMETRICS
-        return prometheus_client.generate_latest(self.registry), PLAIN
+        return prometheus_client.generate_latest(source), PLAIN
+
+
+class _Collected:
+    """A census in the place of a registry."""
+
+    def __init__(self, census: Sequence[Table]) -> None:
+        self._census = census
+
+    def collect(self) -> Iterator[Metric]:
+        for table in self._census:
+            metric = Metric(table.name, table.text, table.kind)
+            for row in table.rows:
+                example = None if row.example is None else Exemplar({"trace_id": row.example[0]}, *row.example[1:])
+                metric.add_sample(row.name, dict(row.labels), row.value, exemplar=example)
+            yield metric
+
+
+def _table(metric: Metric) -> Table:
+    return Table(metric.name, metric.documentation, metric.type, tuple(map(_row, metric.samples)))
+
+
+def _row(sample: Sample) -> Row:
+    seen = sample.exemplar
+    example = None if seen is None else (seen.labels["trace_id"], seen.value, float(seen.timestamp or 0.0))
+    return Row(sample.name, tuple(sample.labels.items()), float(sample.value), example)
 
 
 def _retried(outcome: Outcome, index: int) -> str | None:

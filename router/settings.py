@@ -14,6 +14,7 @@ PREFIX = "TURNOUT_"
 BOUNDS = {
     "port": (0, 65_535),
     "admin_port": (0, 65_535),
+    "workers": (1, 256),
     "reload_interval": (0, 86_400),
     "queue_timeout": (0, 86_400),
     "shutdown_delay": (0, 3_600),
@@ -53,6 +54,8 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    workers: int = 1
+    """Processes that serve, each on one core."""
     catalog: Path | None = None
     """The models file; `models.yaml` in the policies folder where not given."""
     policies: Path | None = None
@@ -192,6 +195,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         if text.strip():
             found[known[name]] = _value(name, known[name], text)
     return Settings(**found, environment=dict(environment))  # type: ignore[arg-type]
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The environment that `from_environment` reads the same settings from."""
+    said = {}
+    for name, field_ in Settings.__dataclass_fields__.items():
+        value = getattr(settings, name)
+        if name != "environment" and value is not None and value != field_.default:
+            said[f"{PREFIX}{name.upper()}"] = ",".join(value) if isinstance(value, tuple) else str(value)
+    others = {name: text for name, text in settings.environment.items() if not name.upper().startswith(PREFIX)}
+    return {**others, **said}
 
 
 def _service_link(name: str, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
@@ -35,15 +35,15 @@ def health(ready: Callable[[], bool], config: Callable[[], Config], version: str
     return router
 
 
-def metrics(render: Callable[[str], tuple[bytes, str]]) -> APIRouter:
+def metrics(render: Callable[[str], Awaitable[tuple[bytes, str]]]) -> APIRouter:
     """`render` takes what the scraper accepts, and gives a text and its content type."""
     router = APIRouter(tags=["service"])
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-    def expose(
+    async def expose(
         accept: Annotated[str, Header(description="`application/openmetrics-text` for exemplars")] = "",
     ) -> Response:
-        text, content_type = render(accept)
+        text, content_type = await render(accept)
         return Response(text, headers={"content-type": content_type, "vary": "accept"})
 
     return router

@@ -89,6 +89,7 @@ def root(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind.", show_default="8080", min=1, max=65535)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve.", show_default="1", min=1, max=256)] = None,
     catalog: Catalog = None,
     policies: Policies = None,
     policy: PolicyName = None,
@@ -102,15 +103,16 @@ def serve(
     """Serve the proxy."""
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
     here = settings(
-        host=host, port=port, catalog=catalog, policies=policies, policy=policy, state_dir=state, store=store
-    )
-    if learn is not None:
-        here = dataclasses.replace(here, learn="on" if learn else "off")
+        host=host, port=port, workers=workers, catalog=catalog, policies=policies, policy=policy, state_dir=state,
+        store=store, learn=None if learn is None else "on" if learn else "off",
+    )  # fmt: skip
     if here.state_dir is None:
         here = dataclasses.replace(here, state_dir=here.user_state_dir)
     if here.state_dir is None and here.journal == "auto":
         logging.warning("no journal is kept: there is no home folder for it; set TURNOUT_STATE_DIR")
     here.check_exposure("--host" if host is not None else "TURNOUT_HOST")
+    if here.workers > 1:
+        serving.become_many(here, log_level)
     serving.serve(here, ERR)
 
 

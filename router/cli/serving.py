@@ -1,4 +1,4 @@
-"""Runs the server: binds first, so that a taken port is one sentence and not a traceback."""
+"""Runs the server in this process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
+import logging
+import os
 import resource
 import signal
 import socket
+import sys
+from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 from rich.console import Console
@@ -17,31 +22,21 @@ from rich.console import Console
 from router import loader
 from router.app import Turnout, create_app
 from router.cli import show
+from router.cli.kin import Kin
 from router.cli.listening import Listening
+from router.cli.sockets import bind_for
 from router.errors import ConfigError
-from router.settings import EMBEDDED, Settings
+from router.settings import EMBEDDED, MEMORY, Settings, as_environment
 
+LOG = logging.getLogger("turnout")
+ROOT = Path(__file__).resolve().parents[2]
+"""The folder that the package lies in."""
 BACKLOG = 4096
 GARBAGE = (10_000, 50, 100)
 """Thresholds of the three generations: a request makes hundreds of objects and hardly a circle, and with Python's own
 thresholds looking for circles costs a sixteenth of it."""
 DRAIN_S = 30
 """Seconds that streams under way get to end after SIGTERM."""
-
-
-def bind(host: str, port: int, named: str = "--port") -> socket.socket:
-    """A listening socket. Raises ConfigError naming host and port where it cannot be had, and where to set another."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except (OSError, OverflowError) as error:
-        sock.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{host}:{port}", None, f"cannot be bound: {reason}. Choose another with {named}.") from None
-    sock.set_inheritable(True)
-    return sock
 
 
 def config(app: Turnout) -> uvicorn.Config:
@@ -70,10 +65,22 @@ class Server(uvicorn.Server):
     At SIGTERM it says so on `/readyz` first, and takes new steps for `delay_s` seconds more.
     """
 
-    def __init__(self, app: Turnout, delay_s: float) -> None:
+    def __init__(self, app: Turnout, delay_s: float, kin: Kin | None = None) -> None:
+        """`kin`: the other workers, where there are any."""
         super().__init__(config(app))
-        self._app, self._delay_s = app, delay_s
+        self._app, self._delay_s, self._kin = app, delay_s, kin
         self._told = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._kin is not None and self.started:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._app.refresh)
+            await self._kin.begin(self._app.census)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self._kin is not None:
+            await self._kin.end()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.leave()
@@ -105,6 +112,25 @@ def serve(settings: Settings, console: Console) -> None:
         _serve(settings, console)
 
 
+def become_many(settings: Settings, level: str) -> NoReturn:
+    """Makes this process the supervisor of several workers; a fresh one, which is small. Raises ConfigError."""
+    if settings.store == MEMORY:
+        if not loader.can_embed():
+            raise ConfigError(
+                "--workers",
+                None,
+                "workers share their state in a store. Let Turnout start one: pip install 'turnout[embedded]'; or name "
+                "a Redis or Valkey in TURNOUT_STORE.",
+            )
+        LOG.info("store: %s, which the workers share", EMBEDDED)
+        settings = dataclasses.replace(settings, store=EMBEDDED)
+    env = as_environment(settings)
+    if ROOT.name not in ("site-packages", "dist-packages"):  # a checkout that nobody has installed
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
+    # -P: what lies in the working folder is no part of this, though it may be called `router` too.
+    os.execve(sys.executable, (sys.executable, "-P", "-m", "router.cli.fleet", level), env)
+
+
 def _end(sig: int, frame: FrameType | None) -> None:
     """Raises SystemExit with the status that a shell gives a process ended by this signal."""
     raise SystemExit(128 + sig)
@@ -112,15 +138,18 @@ def _end(sig: int, frame: FrameType | None) -> None:
 
 def _serve(settings: Settings, console: Console) -> None:
     app = create_app(settings)
-    socks = [bind(settings.host, settings.port)]
-    if settings.admin_port:
-        socks.append(bind(settings.admin_host, settings.admin_port, "TURNOUT_ADMIN_PORT"))
+    socks = bind_for(settings)
     welcome(settings, len(app.ring.grants) if app.ring.keyed else None, console)
+    run(app, settings, socks)
+
+
+def run(app: Turnout, settings: Settings, socks: list[socket.socket], kin: Kin | None = None) -> None:
+    """Serves at `socks` until SIGINT or SIGTERM."""
     gc.collect()
     gc.set_threshold(*GARBAGE)
     _open_many()
     gc.freeze()  # what was built at start is never garbage; do not look at it again
-    Server(app, settings.shutdown_delay).run(sockets=socks)
+    Server(app, settings.shutdown_delay, kin).run(sockets=socks)
 
 
 def _open_many() -> None:

@@ -14,7 +14,8 @@ import aiohttp
 import uvicorn
 
 from router.app import create_app
-from router.cli.serving import bind, config
+from router.cli.serving import config
+from router.cli.sockets import bind
 from router.outcome import Outcome
 from router.settings import Settings
 from router.store.base import Store
