@@ -72,12 +72,14 @@ class Kin:
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while (letter := await letters.read(reader)) is not None:
             if isinstance(letter, Tell):
-                await self._say(Counted(await asyncio.to_thread(self._census), letter.round))
+                with contextlib.suppress(OSError):
+                    await self._say(Counted(await asyncio.to_thread(self._census), letter.round))
             elif isinstance(letter, Told) and (asked := self._asked.get(letter.number)) is not None:
                 asked.set_result(letter.census)
         os.kill(os.getpid(), signal.SIGTERM)  # the supervisor is gone, and with it who would start another
 
     async def _say(self, letter: Letter) -> None:
-        assert self._writer is not None
+        if self._writer is None or self._writer.is_closing():  # uvloop has another error for this
+            raise ConnectionResetError
         self._writer.write(letters.packed(letter))
         await self._writer.drain()
