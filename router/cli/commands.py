@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from router import __version__, config, loader, prices
-from router.cli import compare, evaluate, explain, journal, keys, promote, replay, serving, show, starting, tune
+from router.cli import compare, evaluate, explain, journal, keys, promote, replay, report, serving, show, starting, tune
 from router.cli.screen import Screen
 from router.errors import ConfigError, Infeasible, TurnoutError
 from router.onboard import PROVIDERS, Dialect
@@ -40,7 +40,7 @@ models = typer.Typer(help="What the catalog holds.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(journal.app, name="journal")
 app.add_typer(keys.app, name="keys")
-for elsewhere in (explain, replay, compare, evaluate, tune, promote):
+for elsewhere in (explain, replay, compare, evaluate, tune, promote, report):
     app.command(elsewhere.__name__.rpartition(".")[2])(elsewhere.command)
 app.command()(promote.rollback)
 app.command()(promote.history)
