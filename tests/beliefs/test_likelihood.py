@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from router.beliefs.likelihood import Slope, Try, slope, tried
+from router.beliefs.likelihood import Slope, Try, positive, slope, tried
 from router.outcome import Trial
 
 RIGHT, WRONG = (1.0, 0.0), (0.0, 1.0)
@@ -101,3 +101,14 @@ def test_one_attempt_says_nothing_of_another_arm() -> None:
     beside = slope([told(0, 0, WRONG)], np.array([0.5, -0.3]), 1.5, 1.0, 0.4)
     assert beside.gradient == pytest.approx([alone.gradient[0], 0.0])
     assert beside.precision == pytest.approx(np.array([[alone.precision[0, 0], 0.0], [0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("curvature", [[[-0.2]], [[0.1, 0.3], [0.3, 0.1]], np.diag([0.1, -0.2, 0.3]).tolist()])
+def test_negative_curvature_takes_nothing_away(curvature: list[list[float]]) -> None:
+    """Directions in which the likelihood curves upwards count for nothing; the others stay."""
+    given = np.array(curvature)
+    found = positive(given)
+    values, vectors = np.linalg.eigh(given)
+    assert np.linalg.eigvalsh(found).min() >= -1e-12
+    kept = vectors[:, values > 0]
+    assert np.allclose(found @ kept, given @ kept) and np.array_equal(positive(np.eye(2)), np.eye(2))
