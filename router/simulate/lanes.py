@@ -6,7 +6,7 @@ Every lane gives the same steps the same retries and the same judge; only the ch
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -53,10 +53,13 @@ TURNOUT = Lane("turnout", "Turnout: auto")
 
 
 class Agent:
-    """Works through jobs in one lane. `clients` by model name, the router's under `auto`."""
+    """Works through jobs in one lane. `clients` by model name, the router's under `auto`. `wrong` is told of each step
+    whose answer the judge refuses, before it is asked for again."""
 
-    def __init__(self, lane: Lane, clients: Mapping[str, AsyncOpenAI]) -> None:
-        self._lane, self._clients = lane, clients
+    def __init__(
+        self, lane: Lane, clients: Mapping[str, AsyncOpenAI], wrong: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
+        self._lane, self._clients, self._wrong = lane, clients, wrong
         self.refused = 0
         """Requests that were answered with an error."""
 
@@ -90,6 +93,8 @@ class Agent:
                 continue
             if accept(reply):
                 break
+            if outside and self._wrong is not None:
+                await self._wrong(step_id)
         return reply
 
     async def _ask(self, job: Job, step_id: str, messages: list[dict[str, Any]], attempt: int) -> Reply:

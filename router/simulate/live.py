@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Traffic:
         common: dict[str, Any] = {"api_key": key, "max_retries": 0, "timeout": 60, "http_client": self._http}
         self._server = AsyncOpenAI(base_url=address, **common)
         self._models = AsyncOpenAI(base_url=models, **common)
-        self._agent = Agent(TURNOUT, {"auto": self._server})
+        self._agent = Agent(TURNOUT, {"auto": self._server}, partial(self._tell, success=False))
         self.steps = self.untold = 0
         """Steps that ended, and those of which no verdict was taken."""
 
@@ -68,12 +69,15 @@ class Traffic:
     async def _step(self, job: Job) -> None:
         right = await self._agent.work(job)
         last = f"{job.task.id}+" if job.task.step_class == "tool_use" else job.task.id
+        await self._tell(last, success=right)
+        self.steps += 1
+
+    async def _tell(self, step_id: str, *, success: bool) -> None:
         try:
-            verdict = {"step_id": last, "success": right, "source": "tests"}
+            verdict = {"step_id": step_id, "success": success, "source": "tests"}
             await self._server.post("/outcomes", body=verdict, cast_to=object)
         except APIError:  # a tool step whose first half failed has no second one to judge
             self.untold += 1
-        self.steps += 1
 
 
 def main() -> None:

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from scripts.boards.record import ALONE, CHOSEN, RATE, RIGHT, SAID, SPAN, Board, Panel, Query, Row, one, quantile, ratio
+from scripts.boards.record import (
+    ALONE,
+    CHOSEN,
+    RATE,
+    RIGHT,
+    SAID,
+    SERVER,
+    SPAN,
+    Board,
+    Panel,
+    Query,
+    Row,
+    one,
+    quantile,
+    ratio,
+)
 
 GOOD = 'turnout_calibration_outcomes_total{outcome="success"}'
 ANY = "turnout_calibration_outcomes_total"
@@ -78,7 +93,8 @@ QUALITY = Board(
                     "Retries for each step",
                     "Attempts after the first, by why: a check refused, a fault, the caller asked again.",
                     one(
-                        f"sum by (reason) (rate(turnout_retries_total[{RATE}])) / scalar(turnout:steps:rate5m)",
+                        f"sum by (reason) (rate(turnout_retries_total[{RATE}]))"
+                        f" / scalar(sum(rate({SERVER}_count[{RATE}])))",
                         "{{reason}}",
                     ),
                     kind="stack",
