@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.proxy.yard import CHEAP_THEN_DEAR, CHECKS, RATES, Yard
+from router.attempts.judging import Case, question
+from router.outcome import Names
+from router.wire.answer import Answer, Choice, ToolCall
+from router.wire.chat import parse
+from tests.proxy.yard import CHEAP_THEN_DEAR, CHECKS, HELLO, RATES, Yard
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -191,3 +195,18 @@ async def test_plans_count_what_judging_takes(yard: Yard) -> None:
         refused = await proxy.chat(turnout={"verify": ["http://127.0.0.1:1/"]})
     assert 0.5 < told["chosen"]["expected_cost_usd"] < 0.51 and told["chosen"]["expected_seconds"] > 7.0
     assert refused.status == 400
+
+
+def test_what_a_judge_is_told_of_tools_and_refusals() -> None:
+    """As chat completions write them; thoughts stay behind."""
+    call = ToolCall("look", '{"n": 1}', "c1")
+    choices = (Choice(0, reasoning="hm", tool_calls=(call,)), Choice(1, refusal="No."))
+    case = Case(Names("dec_1"), "chat", parse(json.dumps(HELLO).encode()), Answer(choices), 1)
+    first, second = json.loads(question("tests", case))["choices"]
+    function = {"name": "look", "arguments": '{"n": 1}'}
+    assert first["message"] == {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+    }
+    assert second["message"] == {"role": "assistant", "content": None, "refusal": "No."}
