@@ -1,4 +1,4 @@
-"""Writes the Grafana dashboards in deploy/grafana/dashboards: `python -m scripts.dashboards`."""
+"""Writes the Grafana dashboards, for the compose stack and for the chart: `python -m scripts.dashboards`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from scripts.boards.record import Board, Panel, Query
 from scripts.boards.service import SERVICE
 from scripts.boards.upstreams import UPSTREAMS
 
-FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashboards"
+DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+FOLDERS = (DEPLOY / "grafana" / "dashboards", DEPLOY / "helm" / "turnout" / "dashboards")
+"""The same in both: a chart can ship nothing from outside its folder."""
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="prometheus")
 BOARDS = (OVERVIEW, QUALITY, UPSTREAMS, SERVICE)
 KINDS = {"stat": stat, "bars": bargauge, "heat": heatmap}
@@ -111,7 +113,8 @@ def files() -> Iterator[tuple[Path, str]]:
     """Each dashboard's file, and what is to be in it."""
     for board in BOARDS:
         text = JSONEncoder(sort_keys=True, indent=2).encode(built(board).build())
-        yield FOLDER / f"{board.uid.removeprefix('turnout-')}.json", text + "\n"
+        for folder in FOLDERS:
+            yield folder / f"{board.uid.removeprefix('turnout-')}.json", text + "\n"
 
 
 if __name__ == "__main__":

@@ -29,12 +29,24 @@ OWN = ("PodMonitor",)
 
 
 def rendered(values: dict[str, Any]) -> dict[str, Any]:
-    """The manifests by kind."""
+    """The manifests by kind, one of each."""
+    return {document["kind"]: document for document in documents(values)}
+
+
+def documents(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """All manifests."""
     with helm.Chart.load(CHART) as chart:
         found = chart.render(values=values, name="turnout")
     texts = found.values() if isinstance(found, dict) else [found] if isinstance(found, str) else found
-    documents = [d for text in texts for d in yaml.safe_load_all(text if isinstance(text, str) else text["data"]) if d]
-    return {document["kind"]: document for document in documents}
+    return [d for text in texts for d in yaml.safe_load_all(text if isinstance(text, str) else text["data"]) if d]
+
+
+def test_each_dashboard_is_a_config_map() -> None:
+    """Byte for byte, and small enough for one; Kubernetes takes at most a mebibyte."""
+    maps = [d["data"] for d in documents(ALL) if d["kind"] == "ConfigMap" and "dashboard" in str(d["metadata"])]
+    shipped = {path.name: path.read_text() for path in (CHART / "dashboards").glob("*.json")}
+    assert {name: text for data in maps for name, text in data.items()} == shipped and len(shipped) == 4
+    assert all(len(text) < 1_000_000 for text in shipped.values())
 
 
 @pytest.mark.parametrize("values", [LEAST, ALL], ids=["least", "all"])

@@ -33,7 +33,7 @@ def boxes(dashboard: dict[str, Any]) -> list[tuple[int, int]]:
 def test_the_files_are_fresh() -> None:
     """They are what the script makes now, and there is none besides: run `python -m scripts.dashboards`."""
     made = dict(dashboards.files())
-    assert {path: path.read_text() for path in dashboards.FOLDER.glob("*.json")} == made
+    assert {path: path.read_text() for folder in dashboards.FOLDERS for path in folder.glob("*.json")} == made
 
 
 def test_panels_do_not_lie_on_each_other() -> None:
