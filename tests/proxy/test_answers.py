@@ -89,7 +89,8 @@ async def test_turnouts_own_words_stay_here(yard: Yard) -> None:
 
 
 async def test_the_callers_headers_stay_here(yard: Yard) -> None:
-    """Neither its key nor its cookies nor hints nor anything else; the deployment's own key goes out in its place."""
+    """Neither its key nor its cookies nor hints nor anything else but its trace; the deployment's own key goes out in
+    its place."""
     deployment = {"model": "good", "api_key_env": "TEST_KEY", "headers": {"x-team": "rail"}}
     proxy = await yard({"cheap": [deployment]}, api_keys=("caller-key",), environment={"TEST_KEY": "sk-ours"})
     got = await proxy.chat(
@@ -105,7 +106,8 @@ async def test_the_callers_headers_stay_here(yard: Yard) -> None:
     headers = proxy.upstream.seen[0].headers
     assert headers.pop("user-agent").startswith("turnout/")
     assert (headers.pop("authorization"), headers.pop("x-team")) == ("Bearer sk-ours", "rail")
-    assert set(headers) == {":request", "host", "content-type", "content-length", "accept", "accept-encoding"}
+    ours = {":request", "host", "content-type", "content-length", "accept", "accept-encoding", "traceparent"}
+    assert set(headers) == ours
 
 
 async def test_model_and_thinking_are_the_deployments(yard: Yard) -> None:
