@@ -96,7 +96,7 @@ async def test_nothing_is_written_down(
     """Whatever an upstream answers; the caller itself gets what is its own."""
     caplog.set_level(logging.DEBUG)
     state = tmp_path / "state"
-    proxy = await proxy_of(yard, state, answer, ANSWERS[name])
+    proxy = await proxy_of(yard, state, answer, ANSWERS[name], policy={"deadline": 3})
     bearer = {"authorization": f"Bearer {CALLER}"}
     got = await proxy.chat(bearer, **ASK, stream=stream)
     assert UPSTREAM not in got.body.decode() and CALLER not in got.body.decode() + str(got.headers)

@@ -15,7 +15,8 @@ from tests.faulty import Faulty
 from tests.proxy.yard import CHAT, HELLO, write_files
 
 CALLERS = 12
-LAST = 24
+LAST, WRONG = 24, 4
+REFUSED = "the files read before keep serving"
 
 
 async def test_a_reload_under_load_drops_nothing(tmp_path: Path) -> None:
@@ -42,15 +43,18 @@ async def test_a_reload_under_load_drops_nothing(tmp_path: Path) -> None:
             for turn in range(LAST):
                 await asyncio.to_thread(edit, files, upstream.url, models, turn)
                 await asyncio.sleep(0.1)
+                if turn == WRONG:  # until the server has seen it, however busy the machine
+                    async with asyncio.timeout(20):
+                        while REFUSED not in served.said():  # noqa: ASYNC110 (told by its log)
+                            await asyncio.sleep(0.05)
             over.set()
             await asyncio.gather(*asking)
             await asyncio.to_thread(edit, files, upstream.url, models, LAST)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while await chosen(session, served.url) != "dear/off":  # noqa: ASYNC110 (told by asking)
                     await asyncio.sleep(0.05)
         assert set(seen) == {"streamed 200", "whole 200"}, seen
         assert seen["whole 200"] > LAST and seen["streamed 200"] >= CALLERS
-        assert "the files read before keep serving" in served.said()
 
 
 async def chosen(session: aiohttp.ClientSession, url: str) -> str:
@@ -62,7 +66,7 @@ async def chosen(session: aiohttp.ClientSession, url: str) -> str:
 def edit(files: Path, url: str, models: dict[str, str], turn: int) -> None:
     """Another price, another policy, a file that is wrong; at last a policy that allows one model alone."""
     policy = files / "default.yaml"
-    if turn % 6 == 4 and turn < LAST:
+    if turn % 6 == WRONG and turn < LAST:
         policy.write_text(json.dumps({"version": 1, "name": "default", "retries": "many"}))
     elif turn < LAST:
         facts = {"cheap": {"speed": {"tokens_per_s": 1000 + turn, "first_token_s": 0.02}}}
