@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from router import catalog, policy, yaml_file
 from router.beliefs import success
@@ -615,3 +616,9 @@ def test_the_cost_of_an_answer(cached_input: float | None, cost: float) -> None:
     """Input, output, and what the prompt cache held: at its own price where one is stated."""
     prices = catalog.Prices(input=0.29, output=2.40, cached_input=cached_input)
     assert prices.cost(8_000, 1_500, 4_000) == pytest.approx(cost)
+
+
+def test_what_is_no_mapping_is_no_catalog() -> None:
+    """A list in the place of the whole is refused like any other mistake."""
+    with pytest.raises(ValidationError, match="valid dictionary"):
+        Catalog.model_validate([])
