@@ -228,7 +228,7 @@ class Faulty:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 1.0) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
         """Waits until `holds()`; raises TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(holds)
