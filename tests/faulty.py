@@ -52,6 +52,8 @@ class Exchange:
         for number, packet in enumerate(packets):
             if number:
                 await asyncio.sleep(PACKET_GAP_S)
+            if self.writer.is_closing():  # uvloop's transport raises something else at what is written to it then
+                raise ConnectionResetError
             self.writer.write(packet)
             await self.writer.drain()
 
@@ -228,7 +230,7 @@ class Faulty:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 1.0) -> None:
         """Waits until `holds()`; raises TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(holds)

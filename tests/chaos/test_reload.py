@@ -50,11 +50,11 @@ async def test_a_reload_under_load_drops_nothing(tmp_path: Path) -> None:
             over.set()
             await asyncio.gather(*asking)
             await asyncio.to_thread(edit, files, upstream.url, models, LAST)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(5):
                 while await chosen(session, served.url) != "dear/off":  # noqa: ASYNC110 (told by asking)
                     await asyncio.sleep(0.05)
         assert set(seen) == {"streamed 200", "whole 200"}, seen
-        assert seen["whole 200"] > LAST and seen["streamed 200"] >= CALLERS
+        assert seen["whole 200"] > 100 and seen["streamed 200"] >= CALLERS
 
 
 async def chosen(session: aiohttp.ClientSession, url: str) -> str:
