@@ -27,6 +27,8 @@ LOG = logging.getLogger("turnout")
 TIMEOUT_S = 0.05
 """To connect, and again for each answer; `?socket_timeout=0.2` in the URL changes the latter."""
 CONNECTIONS = 16
+"""Of one process, and one for `mend`. More callers at once wait their turn: to have none left is no failure of the
+store's."""
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 QUICK: dict[str, Any] = {
     "protocol": 2,
@@ -51,13 +53,15 @@ class Link:
         self.where = shown(url)
         self._client = client(url, seconds)
         self._failed, self._degraded = failed, degraded
+        self._turns = asyncio.Semaphore(CONNECTIONS)
         self.up = True
 
     async def run(self, *commands: Command) -> list[Any]:
-        """The answers, in one round trip. Raises Down, at once where the link is down."""
-        if not self.up:
-            raise Down(self.where)
-        return await self._run(commands)
+        """The answers, in one round trip. Raises Down, at once where the link is down or goes down meanwhile."""
+        async with self._turns:
+            if not self.up:
+                raise Down(self.where)
+            return await self._run(commands)
 
     async def mend(self) -> bool:
         """Tries whether it can be reached and written. True where the link is up."""
@@ -116,7 +120,7 @@ def client(url: str, seconds: float = TIMEOUT_S) -> Any:
             raise ValueError(f"must be {MEMORY}, {EMBEDDED}, or a URL that begins with one of {known}")
         scheme, _, kind = parts.scheme.partition("+")
         if not kind:
-            return redis.Redis.from_url(url, retry=retry, max_connections=CONNECTIONS, **quick)
+            return redis.Redis.from_url(url, retry=retry, max_connections=CONNECTIONS + 1, **quick)
         login = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
         options = {**quick, **login, "retry": retry, "ssl": scheme == "rediss"}
         nodes = _nodes(parts.netloc.rpartition("@")[2], 26379 if kind == "sentinel" else 6379)

