@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.answers import WORDS
+from tests.answers import WORDS, chunked
+from tests.api import test_native as native
+from tests.api import test_native_responses as native_responses
+from tests.faulty import ACTS, Exchange
 from tests.proxy.yard import CHEAP_THEN_DEAR, HELLO, Proxy, Yard
 
 
 async def leave(proxy: Proxy, writer: asyncio.StreamWriter) -> None:
     """Closes the caller's connection; within a second the upstream's is closed too, and no attempt follows."""
     writer.close()
-    await proxy.upstream.until(lambda: proxy.upstream.aborts == 1)
+    await proxy.upstream.until(lambda: proxy.upstream.aborts == 1, 1.0)
     outcome = await proxy.settled()
     assert (outcome.status, outcome.result, outcome.error) == (499, "disconnected", None)
     assert [a.fault for a in outcome.attempts][-1] == "cancelled"
     await asyncio.sleep(0.05)
     assert len(proxy.asked) == len(outcome.attempts)
     metrics = await proxy.fetch("GET", "/metrics")
-    assert b'turnout_inflight{deployment="cheap:d0"} 0.0' in metrics.body
+    inflight = re.findall(rb"turnout_inflight\{.*\} (.+)", metrics.body)
+    assert inflight and set(inflight) == {b"0.0"}
 
 
 # phase → what the upstream does, the request, what to read before leaving
@@ -50,6 +55,65 @@ async def test_leaving(yard: Yard, does: str, fields: dict[str, Any], read: byte
         await asyncio.wait_for(reader.readuntil(read), 2)
     await leave(proxy, writer)
     assert proxy.outcomes[-1].committed == (read is not None and b"waiting" not in read)
+
+
+async def _native_silent(exchange: Exchange) -> None:
+    """A stream in the dialect of the path, that says a word and no more."""
+    path = exchange.headers[":request"].split()[1]
+    begun = {"/v1/messages": (native.START, native.BEGUN, native.WORDS[0])}
+    begun["/v1/responses"] = (native_responses.START, native_responses.WORDS[0])
+    await exchange.send(*chunked(*begun[path], end=False))
+    await asyncio.Event().wait()
+
+
+# what is spoken → the path, the request, what the deployment says of itself
+DIALECTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "completions": ("/v1/completions", {"prompt": "Hello."}, {}),
+    "messages": ("/v1/messages", {"max_tokens": 64, "messages": HELLO["messages"]}, {}),
+    "responses": ("/v1/responses", {"input": "Hello."}, {}),
+    "messages, as they are": ("/v1/messages", {"max_tokens": 64, "messages": HELLO["messages"]}, native.SPEAKS),
+    "responses, as they are": ("/v1/responses", {"input": "Hello.", "store": False}, native_responses.SPEAKS),
+}
+
+
+async def opened(proxy: Proxy, path: str, **body: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which a request has been sent that has reached an upstream."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    data = json.dumps({"model": "auto", **body}).encode()
+    writer.write(f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data)
+    proxy.admitted += 1
+    await proxy.upstream.until(lambda: proxy.upstream.requests == 1)
+    return reader, writer
+
+
+@pytest.mark.parametrize("spoken", DIALECTS)
+@pytest.mark.parametrize(("does", "fields", "read"), [p[1:] for p in PHASES], ids=[p[0] for p in PHASES])
+async def test_leaving_in_every_dialect(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, spoken: str, does: str, fields: dict[str, Any], read: bytes | None
+) -> None:
+    """The same in each phase, whether what is spoken is translated or passes as it is."""
+    path, body, speaks = DIALECTS[spoken]
+    if speaks and read is not None:
+        does = "native-silent"
+        monkeypatch.setitem(ACTS, does, _native_silent)
+    models = {"cheap": [{"model": name, **speaks} for name in (does, "good")], "dear": "good"}
+    proxy = await yard(models, keepalive_interval=0.05, max_answer_bytes=10**9)
+    reader, writer = await opened(proxy, path, **body, **fields)
+    if read is None:
+        await asyncio.sleep(0.05)
+    else:
+        kept_alive = b"event: ping" if path == "/v1/messages" else b": waiting"
+        await asyncio.wait_for(reader.readuntil(kept_alive if b"waiting" in read else b"All "), 2)
+    await leave(proxy, writer)
+    assert proxy.outcomes[-1].committed == (read is not None and b"waiting" not in read)
+
+
+@pytest.mark.parametrize("does", ["hang", "silent-body"])
+async def test_leaving_embeddings(yard: Yard, does: str) -> None:
+    """Nor is another deployment asked for them."""
+    proxy = await yard(embeddings={"small": [does, "good"]})
+    _, writer = await opened(proxy, "/v1/embeddings", input="Hello.")
+    await leave(proxy, writer)
 
 
 async def test_leaving_at_the_second_attempt(yard: Yard) -> None:
