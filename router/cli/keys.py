@@ -22,6 +22,14 @@ KeysFile = Annotated[
     Path | None, typer.Option("--keys-file", help="The file of keys, as the server has it.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Several = list[str] | None
+Scopes = Annotated[
+    Several, typer.Option(help=f"What it may do: {', '.join(SCOPES)}; may be repeated.", show_default="call, outcomes")
+]
+Policies = Annotated[Several, typer.Option(help="A policy that it may name; may be repeated.", show_default="any")]
+Models = Annotated[Several, typer.Option(help="A model or arm that it may use; may be repeated.", show_default="any")]
+License = Annotated[Several, typer.Option(help="As the hint 'license'; may be repeated.", show_default="any")]
+Days = Annotated[int | None, typer.Option(help="After which it expires.", show_default="never", min=1, max=36_500)]
 
 app = typer.Typer(help="Who may call the server, for what, and how much.", no_args_is_help=True)
 
@@ -30,47 +38,27 @@ app = typer.Typer(help="Who may call the server, for what, and how much.", no_ar
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What you call the key.", show_default=False)],
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(help=f"What it may do: {', '.join(SCOPES)}; may be repeated.", show_default="call, outcomes"),
-    ] = None,
+    scope: Scopes = None,
     per_minute: Annotated[int | None, typer.Option(help="Requests a minute.", show_default=False)] = None,
     concurrency: Annotated[int | None, typer.Option(help="Steps under way at once.", show_default=False)] = None,
     usd_per_day: Annotated[float | None, typer.Option(help="USD a day (UTC).", show_default=False)] = None,
     usd_per_month: Annotated[float | None, typer.Option(help="USD a month (UTC).", show_default=False)] = None,
     max_cost: Annotated[float | None, typer.Option(help="USD for one step.", show_default=False)] = None,
-    policy: Annotated[
-        list[str] | None, typer.Option(help="A policy that it may name; may be repeated.", show_default="any")
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="A model or arm that it may use; may be repeated.", show_default="any")
-    ] = None,
-    license: Annotated[
-        list[str] | None, typer.Option(help="As the hint 'license'; may be repeated.", show_default="any")
-    ] = None,
-    days: Annotated[
-        int | None, typer.Option(help="After which it expires.", show_default="never", min=1, max=36_500)
-    ] = None,
+    policy: Policies = None,
+    model: Models = None,
+    license: License = None,
+    days: Days = None,
     trusted: Annotated[bool, typer.Option(help="Let its verdicts count without bound.")] = False,
     keys_file: KeysFile = None,
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown this once; only its hash is kept."""
     now = datetime.now(UTC).replace(microsecond=0)
-    rights = {
-        "scopes": scope,
-        "per_minute": per_minute,
-        "concurrency": concurrency,
-        "usd_per_day": usd_per_day,
-        "usd_per_month": usd_per_month,
-        "max_cost": max_cost,
-        "policies": policy,
-        "models": model,
-        "license": license,
-        "expires": None if days is None else now + timedelta(days=days),
-        "trusted": trusted,
-    }
-    key, entry = made(name, now, **{right: value for right, value in rights.items() if value is not None})
+    key, entry = made(
+        name, now, scopes=scope, per_minute=per_minute, concurrency=concurrency, usd_per_day=usd_per_day,
+        usd_per_month=usd_per_month, max_cost=max_cost, policies=policy, models=model, license=license,
+        expires=None if days is None else now + timedelta(days=days), trusted=trusted,
+    )  # fmt: skip
     path = _path(context, keys_file)
     files.change(path, lambda entries: _with(entries, entry))
     if as_json:

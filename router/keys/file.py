@@ -8,6 +8,7 @@ import hashlib
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -79,9 +80,13 @@ _DECODE = msgspec.json.Decoder(_File).decode
 
 
 def made(name: str, now: datetime, **rights: object) -> tuple[str, Entry]:
-    """A new key of 256 random bits, and its entry. Raises ConfigError naming the right that is out of bounds."""
+    """A new key of 256 random bits, and its entry; a right that is None is as the file has it where it is left out.
+
+    Raises ConfigError naming the right that is out of bounds.
+    """
     key = PREFIX + secrets.token_urlsafe(32)
-    entry = {"name": name, "sha256": digest(key).hex(), "created": now, **rights}
+    said = {right: value for right, value in rights.items() if value is not None}
+    entry = {"name": name, "sha256": digest(key).hex(), "created": now, **said}
     try:
         return key, msgspec.convert(entry, Entry, strict=False)
     except msgspec.ValidationError as error:
@@ -110,8 +115,8 @@ def read(path: Path) -> tuple[Entry, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(str(path), None, f"is no file of keys: {error}") from None
     for field in ("name", "sha256"):
-        values = [getattr(entry, field) for entry in entries]
-        if twice := next((v for v in values if values.count(v) > 1), None):
+        times = Counter(getattr(entry, field) for entry in entries)
+        if twice := next((value for value, count in times.items() if count > 1), None):
             raise ConfigError(str(path), None, f"has two keys of {field} {twice}")
     return entries
 

@@ -42,7 +42,6 @@ class Ring:
         self._path, self._refused, self._now = path, refused, now
         self._seen = _stamp(path)
         self._filed = self._read() if self._seen is not None or needed else None
-        self._known: Mapping[bytes, Grant] = {}
         self._take(self._filed)
 
     @property
@@ -56,7 +55,7 @@ class Ring:
 
     def trusts(self, key_id: str) -> bool:
         """Whether what a key says of success counts without bound: it is alone, or its owner said so."""
-        return len(self._known) < 2 or any(g.trusted for g in self._known.values() if g.key_id == key_id)
+        return len(self._known) < 2 or key_id in self._trusted
 
     def identify(self, headers: Mapping[str, str], scope: Right = "call") -> Grant:
         """Whose request it is. `headers` have lower-case names. Raises Unauthorized, and Forbidden without `scope`."""
@@ -112,6 +111,7 @@ class Ring:
     def _take(self, filed: tuple[Grant, ...] | None) -> None:
         self._filed = filed
         self._known = {grant.digest: grant for grant in (*self._own, *(filed or ()))}
+        self._trusted = frozenset(grant.key_id for grant in self._known.values() if grant.trusted)
 
 
 def _of_environment(key: str) -> Grant:
