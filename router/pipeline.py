@@ -83,7 +83,6 @@ class Pipeline:
 
     async def _stream(self, live: relay.Live, walk: Walk, record: Record, sink: Sink) -> None:
         """Past the commit point: bytes go on as they come; a failure from here on is told, never mended."""
-        error: BaseException | None = None
         try:
             async with asyncio.timeout(walk.left()):
                 await sink.open(live.head)
@@ -91,10 +90,10 @@ class Pipeline:
                     await sink.write(block)
                 await sink.close()
             record.returned()
-        except BaseException as problem:
-            error = problem
-            if isinstance(problem, TimeoutError):
-                raise walk.late() from None
-            raise
-        finally:
+        except TimeoutError as error:
             walk.finish(error)
+            raise walk.late() from None
+        except BaseException as error:
+            walk.finish(error)
+            raise
+        walk.finish(None)

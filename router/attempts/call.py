@@ -28,8 +28,6 @@ from router.wire.answer import Answer, Usage
 
 FAIR_S = 10.0
 """Silence for so long is the deployment's fault, whatever was expected of it."""
-
-
 SLOW_SHARE = 0.5
 """Of the time that an answer gets where there is an alternative: what takes longer is slow, though it comes."""
 OVERLOADED = frozenset({503, 529})
@@ -75,7 +73,7 @@ class Running(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        return f"{self.candidate.model}:{self.candidate.deployment.name}"
+        return self.candidate.key
 
 
 class Caller:
@@ -256,10 +254,8 @@ class Caller:
         """Adds the attempt. Where the upstream sent no usage, `size` bytes of its answer stand in for it."""
         candidate, estimated = running.candidate, usage is None and size > 0
         if usage is None:
-            tokens = round(candidate.input_tokens) if estimated else 0
-            usage = Usage(
-                prompt_tokens=tokens, completion_tokens=wire_answer.estimate_tokens(size, self._request.stream)
-            )
+            written = wire_answer.estimate_tokens(size, self._request.stream)
+            usage = Usage(prompt_tokens=round(candidate.input_tokens) if size else 0, completion_tokens=written)
         cached = min(usage.cached_tokens, usage.prompt_tokens)
         self.attempts.append(
             Attempt(

@@ -120,7 +120,7 @@ class Walk:
                 break  # an answer that a check refused is better than none
             if isinstance(got, relay.Live):
                 return got
-            if self._terms.judges and not got.rejected:
+            if self._terms.judges and not got.rejected and not self._live:
                 await self._judge(position, got)
             if not got.rejected:
                 return got
@@ -134,7 +134,7 @@ class Walk:
         settings = self._tools.settings
         judges = Judges(self._tools.upstream, settings.connect_timeout, settings.journal_text > 0, self._tools.clock)
         case = Case(self._names(), self._terms.step_class, self._request, got.answer, position + 1)
-        for name, judge in () if self._live else self._terms.judges:
+        for name, judge in self._terms.judges:
             heard = await judges.ask(name, judge, case, self.left())
             self.attempts[-1] = heard.noted(self.attempts[-1])
             if heard.check is not None and not heard.check.passed:
@@ -154,7 +154,7 @@ class Walk:
             substitute = queue.pop(0)
             if failure and not self._affordable(substitute):
                 continue
-            if not self._tools.health.begin(_key(substitute)):
+            if not self._tools.health.begin(substitute.key):
                 continue
             if not await self._place(substitute, queue):
                 shed = True
@@ -178,10 +178,10 @@ class Walk:
     async def _place(self, candidate: Candidate, others: list[Candidate]) -> bool:
         """Gets a place at the deployment: at once, or in its queue, for a moment where another is free, else for as
         long as the deadline and the setting leave."""
-        admission, key = self._tools.admission, _key(candidate)
+        admission, key = self._tools.admission, candidate.key
         if admission.enter(key, candidate.deployment.most):
             return True
-        elsewhere = any(admission.free(_key(c)) and self._affordable(c) for c in others)
+        elsewhere = any(admission.free(c.key) and self._affordable(c) for c in others)
         allowed = min(self._queue_s, self.left() - candidate.seconds, SPILL_S if elsewhere else math.inf)
         began = self._tools.clock()
         try:
@@ -197,8 +197,8 @@ class Walk:
 
     def _put_back(self, candidate: Candidate) -> None:
         """Gives up a place that was not used."""
-        self._tools.health.abandoned(_key(candidate))
-        self._tools.admission.leave(_key(candidate), self._tools.clock(), "unknown")
+        self._tools.health.abandoned(candidate.key)
+        self._tools.admission.leave(candidate.key, self._tools.clock(), "unknown")
 
     def _nobody(self, candidate: Candidate, failure: UpstreamFault | None, shed: bool) -> TurnoutError:
         """What to tell where no deployment has answered."""
@@ -207,13 +207,13 @@ class Walk:
         if failure is not None:
             return failure
         if shed:
-            wait = self._tools.admission.wait_s(_key(candidate), candidate.seconds)
+            wait = self._tools.admission.wait_s(candidate.key, candidate.seconds)
             return Overloaded(
                 "Every model that could take this step has as many calls as it can serve. Come back later.",
                 retry_after=min(max(1.0, wait), LONGEST_RETRY_S),
             )
         closed = self._tools.health.closed(
-            frozenset(_key(o) for options in self._decision.options.values() for o in options)
+            frozenset(o.key for options in self._decision.options.values() for o in options)
         )
         if closed.limited:
             return RateLimited("Every model that could take this step is rate limited.", retry_after=closed.wait)
@@ -228,7 +228,7 @@ class Walk:
         )
         here = [c for c in options.get(candidate.arm, ()) if c is not candidate]
         free = self._tools.admission.free
-        if not free(_key(candidate)) and (idle := next((c for c in here if free(_key(c))), None)) is not None:
+        if not free(candidate.key) and (idle := next((c for c in here if free(c.key)), None)) is not None:
             here.remove(idle)
             yield idle  # the same model without a queue
         yield candidate
@@ -245,10 +245,6 @@ class Walk:
         else:
             expected = max(3.0 * candidate.seconds_q90, reading + candidate.output_q90 / SLOW_TOKENS_PER_S)
         return max(PATIENCE_FLOOR_S, expected)
-
-
-def _key(candidate: Candidate) -> str:
-    return f"{candidate.model}:{candidate.deployment.name}"
 
 
 def _rank(option: Candidate, wanted: Candidate, terms: Terms) -> tuple[bool, float]:
