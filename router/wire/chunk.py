@@ -7,13 +7,13 @@ and a colon behind it is a key. Line breaks are escaped too, so a line that begi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from router.errors import UpstreamFault
-from router.wire import sse, usage
+from router.wire import fault, sse, usage
 from router.wire.usage import Usage
 
 
@@ -33,6 +33,21 @@ class Call(msgspec.Struct):
     function: Function | None = None
     custom: Custom | None = None
 
+    @property
+    def name(self) -> str:
+        called = self.function or self.custom
+        return (called.name if called is not None else None) or ""
+
+    @property
+    def arguments(self) -> str:
+        """A piece of them: JSON as a string or, from some servers, as the object itself; or a custom tool's input."""
+        value = self.function.arguments if self.function is not None else None
+        if value is None and self.custom is not None:
+            value = self.custom.input
+        if value is None or isinstance(value, str):
+            return value or ""
+        return msgspec.json.encode(value).decode()
+
 
 class Delta(msgspec.Struct):
     content: Any = None
@@ -44,6 +59,11 @@ class Delta(msgspec.Struct):
     function_call: Function | None = None
     audio: Any = None
 
+    @property
+    def thought(self) -> str:
+        """In the spellings of several servers."""
+        return text(self.reasoning) or text(self.reasoning_content)
+
     def filled(self) -> bool:
         """Whether it carries anything of an answer."""
         values = (self.content, self.reasoning, self.reasoning_content, self.refusal, self.tool_calls)
@@ -53,16 +73,39 @@ class Delta(msgspec.Struct):
 class Choice(msgspec.Struct):
     index: int = 0
     delta: Delta | None = None
+    message: Delta | None = None
+    """In its place in a whole completion."""
     finish_reason: str | None = None
     stop_reason: Any = None
     """From vLLM and its like: the stop sequence that was met."""
+    logprobs: Any = None
+
+    @property
+    def said(self) -> Delta | None:
+        return self.delta or self.message
+
+    @property
+    def calls(self) -> list[Call]:
+        """The pieces of calls, the oldest form's among them. In a whole message each is a call, whatever its index."""
+        said = self.said
+        if said is None:
+            return []
+        calls = said.tool_calls or []
+        if said.function_call is not None:
+            calls = [*calls, Call(index=0, function=said.function_call)]
+        if self.message is None:
+            return calls
+        return [Call(i, call.id, call.function, call.custom) for i, call in enumerate(calls)]
 
 
 class Chunk(msgspec.Struct):
+    """A chunk of a stream, or a whole completion."""
+
     model: Any = None
     choices: list[Choice] | None = None
     usage: Any = None
     error: Any = None
+    service_tier: Any = None
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -89,14 +132,32 @@ _NOTHING = Seen()
 
 
 def decode(data: bytes) -> Chunk:
-    """Raises UpstreamFault: `invalid_body` for what is no chunk, `error_object` for an error in its place."""
-    try:
-        chunk: Chunk = _CHUNK.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamFault("invalid_body", "The upstream sent an event that is no chat completion chunk.") from None
+    """Raises UpstreamFault: `invalid_body` for what is none, `error_object` for an error in its place."""
+    chunk = fault.decoded(_CHUNK, data, "The upstream sent what is no chat completion.")
     if chunk.error:
         raise UpstreamFault("error_object", "The upstream reported an error in its answer.")
     return chunk
+
+
+def text(value: Any) -> str:
+    """A content's text: a string, or that of a list of parts; "" for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(text(part.get("text")) for part in value if isinstance(part, dict))
+    return ""
+
+
+def slot(call: Call, ids: Mapping[int, str]) -> int:
+    """Which of an answer's calls a piece belongs to: by its index, or without one by its id, or else the last.
+
+    `ids`: of the calls so far, by their slots.
+    """
+    if call.index is not None:
+        return call.index
+    if call.id:
+        return next((at for at, known in ids.items() if known == call.id), len(ids))
+    return max(ids, default=0)
 
 
 def commits(block: bytes) -> bool:

@@ -12,8 +12,8 @@ import msgspec
 
 from router.errors import UpstreamFault
 from router.step import NULL
-from router.wire import answer, chunk, sse
 from router.wire import body as wire_body
+from router.wire import chunk, fault, sse
 from router.wire.body import decode, refuse
 
 MAX_LOGPROBS = 5
@@ -25,6 +25,7 @@ _TEXT = msgspec.json.Decoder(str)
 _TEXTS = msgspec.json.Decoder(list[Any])
 _FLAG = msgspec.json.Decoder(bool | None)
 _COUNT = msgspec.json.Decoder(int | None)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _ENCODER = msgspec.json.Encoder()
 
 Fields = dict[str, msgspec.Raw]
@@ -139,7 +140,7 @@ class Telling:
     def _piece(self, choice: dict[str, Any]) -> dict[str, Any]:
         index, delta = choice.get("index") or 0, _member(choice, "delta")
         told = self._length.get(index)
-        begins = told is None and (answer.text(delta.get("content")) or choice.get("finish_reason"))
+        begins = told is None and (chunk.text(delta.get("content")) or choice.get("finish_reason"))
         piece = _choice(choice, delta, self._asked.echo if begins else "", told or 0)
         if piece["text"]:
             self._length[index] = (told or 0) + len(piece["text"])
@@ -148,7 +149,7 @@ class Telling:
 
 def _choice(choice: dict[str, Any], said: dict[str, Any], before: str, offset: int) -> dict[str, Any]:
     return {
-        "text": before + (answer.text(said.get("content")) or answer.text(said.get("refusal"))),
+        "text": before + (chunk.text(said.get("content")) or chunk.text(said.get("refusal"))),
         "index": choice.get("index") or 0,
         "logprobs": _logprobs(choice.get("logprobs"), offset),
         "finish_reason": choice.get("finish_reason"),
@@ -179,10 +180,4 @@ def _member(of: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    try:
-        whole = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        whole = None
-    if not isinstance(whole, dict):
-        raise UpstreamFault("invalid_body", "The upstream's answer is no JSON object.")
-    return whole
+    return fault.decoded(_OBJECT, body, "The upstream's answer is no JSON object.")

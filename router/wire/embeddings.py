@@ -17,7 +17,7 @@ from router.errors import UpstreamFault
 from router.hints import Hints
 from router.step import NULL
 from router.wire import body as wire_body
-from router.wire import usage
+from router.wire import fault, usage
 from router.wire.body import decode, refuse
 from router.wire.chat import MAX_MODEL
 
@@ -123,10 +123,7 @@ def look_over(body: bytes, request: Request) -> tuple[bytes, usage.Usage | None]
 
     Raises UpstreamFault: `invalid_body` where it is none, or has not one vector for each text; `error_object`.
     """
-    try:
-        answer = _ANSWER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _invalid("The upstream's answer is no list of vectors.") from None
+    answer = fault.decoded(_ANSWER, body, "The upstream's answer is no list of vectors.")
     if answer.error:
         raise UpstreamFault("error_object", "The upstream reported an error in place of an answer.")
     vectors = answer.data

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from router.errors import CallerFault, TurnoutError, UpstreamFault
+
+T = TypeVar("T")
 
 MAX_BODY = 65_536
 """Bytes of a refusal that are read."""
@@ -105,6 +107,14 @@ def retry_after(text: str | None, now: Callable[[], float] = time) -> float | No
         return max(0.0, parsedate_to_datetime(text).timestamp() - now())
     except (OverflowError, TypeError, ValueError):  # a zone of 20 digits overflows
         return None
+
+
+def decoded(decoder: msgspec.json.Decoder[T], data: bytes, otherwise: str) -> T:
+    """`data` as the decoder's type. Raises UpstreamFault `invalid_body`, told as `otherwise`, for what is not."""
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UpstreamFault("invalid_body", otherwise) from None
 
 
 def check_stream_type(headers: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from router.wire import answer as wire_answer
+from router.wire import chunk
 from router.wire.answer import Choice, ToolCall
 from router.wire.anthropic.request import Asked
 from router.wire.usage import Usage
@@ -21,18 +22,6 @@ _REASONS = {
     "content_filter": "refusal",
 }
 _UNREADABLE = "unreadable_arguments"
-
-
-class _Choice(msgspec.Struct):
-    stop_reason: Any = None
-
-
-class _Head(msgspec.Struct):
-    model: Any = None
-    choices: list[_Choice] = []
-
-
-_HEAD = msgspec.json.Decoder(_Head)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -41,13 +30,13 @@ def from_chat(body: bytes, asked: Asked, name: str) -> bytes:
 
     Of several choices the first is told: the dialect has one.
     """
-    answer = wire_answer.from_body(body)
-    head: _Head = _HEAD.decode(body)
-    choice = answer.choices[0]
+    read = chunk.decode(body)
+    answer = wire_answer.from_whole(read, len(body))
+    choice, met = answer.choices[0], read.choices[0].stop_reason if read.choices else None
     message = {
-        **opening(name, head.model),
+        **opening(name, read.model),
         "content": _blocks(choice, asked.show_thinking, name),
-        **stop(choice.finish_reason, head.choices[0].stop_reason, asked.stops, calls=bool(choice.tool_calls)),
+        **stop(choice.finish_reason, met, asked.stops, calls=bool(choice.tool_calls)),
         "usage": usage(answer.usage, _size(choice)),
     }
     if choice.refusal:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from router.errors import UpstreamFault
-from router.wire import answer as wire_answer
 from router.wire import chunk, sse, usage
 from router.wire.anthropic import answer
 from router.wire.anthropic.request import Asked
@@ -69,7 +68,8 @@ class Telling:
         self._queue: list[_Block] = []
         """The block that is being told, and those that wait."""
         self._calls: dict[int, _Block] = {}
-        """By the upstream's index."""
+        self._ids: dict[int, str] = {}
+        """Both by the upstream's index."""
         self._usage: usage.Usage | None = None
         self._size = 0
         self._unseen = 0
@@ -108,8 +108,7 @@ class Telling:
         for choice in piece.choices or ():
             if choice.index:
                 continue
-            if choice.delta is not None:
-                self._delta(choice.delta)
+            self._said(choice)
             self._reason = choice.finish_reason or self._reason
             self._met = choice.stop_reason if choice.stop_reason is not None else self._met
 
@@ -120,18 +119,18 @@ class Telling:
             self._say("message_start", {"message": {**answer.opening(self._name, model), "usage": guess}})
             self._out.append(PING)
 
-    def _delta(self, delta: chunk.Delta) -> None:
-        if reasoning := wire_answer.text(delta.reasoning) or wire_answer.text(delta.reasoning_content):
+    def _said(self, choice: chunk.Choice) -> None:
+        if (delta := choice.delta) is None:
+            return
+        if reasoning := delta.thought:
             self._think(reasoning)
-        if text := wire_answer.text(delta.content):
+        if text := chunk.text(delta.content):
             self._add("text", text, {"type": "text", "text": ""})
-        if refusal := wire_answer.text(delta.refusal):
+        if refusal := chunk.text(delta.refusal):
             self._refused = True
             self._add("text", refusal, {"type": "text", "text": ""})
-        for call in delta.tool_calls or ():
+        for call in choice.calls:
             self._call(call)
-        if delta.function_call is not None:
-            self._call(chunk.Call(index=0, function=delta.function_call))
 
     def _think(self, text: str) -> None:
         if self._asked.show_thinking:
@@ -149,27 +148,18 @@ class Telling:
         self._queue[-1].untold.append(text)
 
     def _call(self, call: chunk.Call) -> None:
-        number = self._number(call)
+        number = chunk.slot(call, self._ids)
         block = self._calls.get(number)
         if block is None:
-            name = call.function.name if call.function else call.custom.name if call.custom else None
-            known = call.id or answer.call_id(self._name, number)
-            block = _Block("tool_use", {"type": "tool_use", "id": known, "name": name or "", "input": {}})
-            self._calls[number] = block
+            self._ids[number] = call.id or answer.call_id(self._name, number)
+            begun = {"type": "tool_use", "id": self._ids[number], "name": call.name, "input": {}}
+            block = self._calls[number] = _Block("tool_use", begun)
             self._queue.append(block)
-        arguments = wire_answer.arguments(call)
+        arguments = call.arguments
         if block not in self._queue and arguments.strip():
             raise UpstreamFault("invalid_body", "The upstream went on with a tool call that was complete.")
         self._size += len(arguments.encode())
         block.untold.append(arguments)
-
-    def _number(self, call: chunk.Call) -> int:
-        """Which call a piece belongs to: by its index, or without one by its id, or else the last."""
-        if call.index is not None:
-            return call.index
-        if call.id:
-            return next((n for n, block in self._calls.items() if block.begun["id"] == call.id), len(self._calls))
-        return max(self._calls, default=0)
 
     def _advance(self, *, to_the_end: bool) -> None:
         """Tells what can be told of the queue."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from router.errors import TurnoutError
-from router.wire import sse
+from router.wire import chunk, sse
 from router.wire.responses import frame as frames
 from router.wire.responses import telling
 from router.wire.responses.frame import Frame
@@ -37,9 +37,9 @@ class Speech:
         """The response as an upstream that speaks the dialect told of it last."""
 
     def feed(self, block: bytes) -> bytes:
-        """The events that a block of whole chunks comes to. Raises UpstreamFault as `telling.decode`."""
-        chunks = (telling.decode(data) for data in sse.events(block) if not sse.is_done(data))
-        return self._write(event for chunk in chunks for event in self._telling.take(chunk))
+        """The events that a block of whole chunks comes to. Raises UpstreamFault as `chunk.decode`."""
+        chunks = (chunk.decode(data) for data in sse.events(block) if not sse.is_done(data))
+        return self._write(event for piece in chunks for event in self._telling.take(piece))
 
     def heard(self, block: bytes) -> None:
         """Notes where a stream stands whose events pass as they are."""
@@ -58,8 +58,8 @@ class Speech:
         return self._write(self._failed(failure))
 
     def whole(self, answer: bytes, at: int) -> bytes:
-        """The response that a whole completion comes to. Raises UpstreamFault as `telling.decode`."""
-        for _ in (*self._telling.take(telling.decode(answer)), *self._telling.close()):
+        """The response that a whole completion comes to. Raises UpstreamFault as `chunk.decode`."""
+        for _ in (*self._telling.take(chunk.decode(answer)), *self._telling.close()):
             pass
         return _ENCODER.encode(self.response(at))
 

@@ -5,49 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
-from router.errors import UpstreamFault
-from router.wire import answer
 from router.wire import chunk as wire_chunk
 from router.wire import usage as wire_usage
+from router.wire.chunk import Choice, Chunk
 from router.wire.responses import frame, ids
 from router.wire.responses.frame import Frame
 from router.wire.responses.offer import Offer, Tool
 from router.wire.responses.pieces import Call, Event, Message, Piece, Thought
 from router.wire.usage import Usage
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: wire_chunk.Delta | None = None
-    message: wire_chunk.Delta | None = None
-    finish_reason: str | None = None
-    logprobs: Any = None
-
-
-class Chunk(msgspec.Struct):
-    """A chunk of a stream, or a whole completion, whose choices have messages instead of deltas."""
-
-    choices: list[_Choice] | None = None
-    usage: Any = None
-    error: Any = None
-    model: str | None = None
-    service_tier: str | None = None
-
-
-_CHUNK = msgspec.json.Decoder(Chunk)
-
-
-def decode(data: bytes) -> Chunk:
-    """Raises UpstreamFault: `invalid_body`, or `error_object` for an error in place of an answer."""
-    try:
-        chunk = _CHUNK.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamFault("invalid_body", "The upstream sent what is no chat completion.") from None
-    if chunk.error:
-        raise UpstreamFault("error_object", "The upstream reported an error in its answer.")
-    return chunk
 
 
 class Telling:
@@ -58,8 +23,9 @@ class Telling:
         self._pieces: list[Piece] = []
         self._open: dict[int, Piece] = {}
         self._calls: dict[int, tuple[int, Call]] = {}
-        """By their place among the calls: index and call."""
-        self._call_ids: dict[str, int] = {}
+        """Index and call."""
+        self._call_ids: dict[int, str] = {}
+        """Both by their slots among the calls."""
         self._cut: dict[int, str] = {}
         self._last = -1
         """The index of what was told of last."""
@@ -70,8 +36,8 @@ class Telling:
 
     def take(self, chunk: Chunk) -> Iterator[Event]:
         """What a chunk tells of the first choice; others are not asked for."""
-        self.model = self.model or chunk.model or ""
-        self.service_tier = chunk.service_tier or self.service_tier
+        self.model = self.model or (chunk.model if isinstance(chunk.model, str) else "")
+        self.service_tier = chunk.service_tier if isinstance(chunk.service_tier, str) else self.service_tier
         self.usage = wire_usage.from_wire(chunk.usage) or self.usage
         for choice in chunk.choices or ():
             if choice.index == 0:
@@ -87,20 +53,17 @@ class Telling:
         """The items as they are now; one that nobody ended is incomplete."""
         return [piece.item(self._cut.get(i, "incomplete")) for i, piece in enumerate(self._pieces)]
 
-    def _choice(self, choice: _Choice) -> Iterator[Event]:
-        said = choice.delta or choice.message
+    def _choice(self, choice: Choice) -> Iterator[Event]:
+        said = choice.said
         if said is not None:
-            if thought := answer.text(said.reasoning) or answer.text(said.reasoning_content):
+            if thought := said.thought:
                 yield from self._think(thought)
-            if text := answer.text(said.content):
+            if text := wire_chunk.text(said.content):
                 yield from self._say("output_text", text, _logprobs(choice.logprobs))
-            if refusal := answer.text(said.refusal):
+            if refusal := wire_chunk.text(said.refusal):
                 yield from self._say("refusal", refusal, [])
-            for position, call in enumerate(said.tool_calls or ()):
-                slot = self._slot(call) if choice.message is None else position
-                yield from self._call(slot, call)
-            if said.function_call is not None:
-                yield from self._call(0, wire_chunk.Call(function=said.function_call))
+            for call in choice.calls:
+                yield from self._call(call)
         self.finish = choice.finish_reason or self.finish
 
     def _think(self, text: str) -> Iterator[Event]:
@@ -122,28 +85,19 @@ class Telling:
             yield from self._begin(piece)
         yield from piece.add(kind, text, logprobs)
 
-    def _call(self, slot: int, said: wire_chunk.Call) -> Iterator[Event]:
-        function = said.function or wire_chunk.Function()
+    def _call(self, said: wire_chunk.Call) -> Iterator[Event]:
+        slot = wire_chunk.slot(said, self._call_ids)
         if slot not in self._calls:
             yield from self._close_others()
             index = len(self._pieces)
-            tool = self._offer.known.get(function.name or "", Tool("function", function.name or ""))
+            tool = self._offer.known.get(said.name, Tool("function", said.name))
             prefix = {"custom": "ctc", "local": "lc"}.get(tool.kind, "fc")
-            call_id = said.id or f"call_{self._frame.id[5:]}_{index}"
-            call = Call(index, ids.output(prefix, self._frame.id, index), call_id, tool)
+            self._call_ids[slot] = said.id or f"call_{self._frame.id[5:]}_{index}"
+            call = Call(index, ids.output(prefix, self._frame.id, index), self._call_ids[slot], tool)
             self._calls[slot] = (index, call)
-            self._call_ids[call_id] = slot
             yield from self._begin(call)
         self._last, call = self._calls[slot]
-        yield from call.add(answer.arguments(said))
-
-    def _slot(self, call: wire_chunk.Call) -> int:
-        """Which call a piece belongs to: by its index, or without one by its id, or else the last."""
-        if call.index is not None:
-            return call.index
-        if call.id:
-            return self._call_ids.get(call.id, len(self._calls))
-        return max(self._calls, default=0)
+        yield from call.add(said.arguments)
 
     def _current(self, kind: type[Any]) -> Any:
         """The piece that is told of, if it is of that kind."""
