@@ -23,6 +23,8 @@ LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 CHECKS = ("schema", "tools", "length", "nonempty", "refusal")
 
 HEADER = "x-turnout-"
+ENTRY = "turnout."
+"""What the name of a hint begins with in `metadata`."""
 TWICE = "\0"
 """Between the values of a hint's header that was sent more than once; no header holds it."""
 
@@ -251,4 +253,4 @@ def from_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def from_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The hints in OpenAI metadata: `turnout.accuracy` → accuracy."""
-    return {k[8:]: v for k, v in metadata.items() if k.startswith("turnout.")}
+    return {k.removeprefix(ENTRY): v for k, v in metadata.items() if k.startswith(ENTRY)}

@@ -8,22 +8,28 @@ from typing import NamedTuple
 from router.attempts.wording import MESSAGES, RESPONSES
 from router.errors import UpstreamFault
 from router.relay import Live, truncated
-from router.wire import answer, sse
+from router.wire import answer, native, sse
 from router.wire.answer import Answer
-from router.wire.anthropic import native
+from router.wire.anthropic import native as messages
+from router.wire.native import Event
 from router.wire.responses import native as responses
 
 
-class MessagesLive(Live):
+class NativeLive(Live):
     """As Live: nothing goes out before the first content, and all that does is the upstream's bytes."""
 
     native = True
 
+    @staticmethod
+    def _decode(data: bytes) -> Event:
+        """One event's data. Raises UpstreamFault for what is none, and for an error."""
+        raise NotImplementedError
+
     def _commits(self, block: bytes) -> bool:
-        return any(event.commits for event in native.events(block))
+        return any(event.commits for event in native.events(block, self._decode))
 
     def _ends(self, block: bytes) -> bool:
-        return any(event.type == "message_stop" for event in native.events(block))
+        return any(event.ends for event in native.events(block, self._decode))
 
     def _check_end(self) -> None:
         if self._failure is not None:
@@ -35,7 +41,7 @@ class MessagesLive(Live):
         kept: list[bytes] = []
         for raw in sse.blocks(block):
             data = sse.data(raw)
-            if data is not None and not self._note(data):
+            if data is not None and not sse.is_done(data) and not self._note(data):
                 break
             kept.append(raw)
         told = b"".join(kept)
@@ -45,37 +51,22 @@ class MessagesLive(Live):
     def _note(self, data: bytes) -> bool:
         """Notes what an event tells of the end; whether the caller is to see it."""
         try:
-            event = native.decode(data)
+            event = self._decode(data)
         except UpstreamFault as error:
             self._failure = error
             return False
-        self.usage = native.usage(event.counted, self.usage)
+        self.usage = event.counted(self.usage)
         self.finish_reason = event.finish_reason or self.finish_reason
-        self.done = self.done or event.type == "message_stop"
+        self.done = self.done or event.ends
         return True
 
 
-class ResponsesLive(MessagesLive):
-    """The same in the responses dialect."""
+class MessagesLive(NativeLive):
+    _decode = staticmethod(messages.decode)
 
-    def _commits(self, block: bytes) -> bool:
-        return any(event.commits for event in responses.events(block))
 
-    def _ends(self, block: bytes) -> bool:
-        return any(event.ends for event in responses.events(block))
-
-    def _note(self, data: bytes) -> bool:
-        if sse.is_done(data):
-            return True
-        try:
-            event = responses.decode(data)
-        except UpstreamFault as error:
-            self._failure = error
-            return False
-        if event.ends and event.response is not None:
-            self.done, self.finish_reason = True, event.response.finish_reason
-            self.usage = event.response.counted
-        return True
+class ResponsesLive(NativeLive):
+    _decode = staticmethod(responses.decode)
 
 
 class Reading(NamedTuple):
@@ -88,7 +79,7 @@ class Reading(NamedTuple):
 
 CHAT = Reading(Live, answer.from_body, answer.from_stream)
 READINGS = {
-    MESSAGES: Reading(MessagesLive, native.from_body, native.from_stream),
+    MESSAGES: Reading(MessagesLive, messages.from_body, messages.from_stream),
     RESPONSES: Reading(ResponsesLive, responses.from_body, responses.from_stream),
 }
 """By the path at which it is spoken; at any other it is chat completions."""

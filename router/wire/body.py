@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgspec
@@ -37,6 +38,8 @@ class _Key:
         self.text = text
 
 
+FLAG = msgspec.json.Decoder(bool | None)
+_COUNT = msgspec.json.Decoder(int | None)
 _FIELDS = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=lambda kind, text: _Key(text))
 
 
@@ -99,6 +102,26 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes | msgspec.Raw, param: 
     except msgspec.DecodeError as error:
         text, path = _PATH.match(str(error)).groups()  # type: ignore[union-attr]
         refuse(param + (path or ""), _plain(text))
+
+
+def get(fields: Mapping[str, msgspec.Raw], name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
+    """The field `name`, None where it is not sent. Raises BadRequest."""
+    raw = fields.get(name)
+    return None if raw is None else decode(decoder, raw, name)
+
+
+def flag(fields: Mapping[str, msgspec.Raw], name: str) -> bool | None:
+    """Raises BadRequest for what is no boolean."""
+    value: bool | None = get(fields, name, FLAG)
+    return value
+
+
+def count(fields: Mapping[str, msgspec.Raw], name: str, least: int, most: int) -> int | None:
+    """Raises BadRequest for what is no whole number from `least` to `most`."""
+    value: int | None = get(fields, name, _COUNT)
+    if value is not None and not least <= value <= most:
+        refuse(name, f"must be a whole number from {least} to {most}")
+    return value
 
 
 def _plain(reason: str) -> str:

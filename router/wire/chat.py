@@ -7,16 +7,17 @@ from typing import Any
 
 import msgspec
 
+from router.hints import ENTRY
 from router.step import NULL, StepRequest
 from router.wire import body as wire_body
 from router.wire import history, messages, thinking, tools
-from router.wire.body import MAX_DEPTH, decode, refuse, refuse_nesting, refuse_twice
+from router.wire.address import addressed
+from router.wire.body import FLAG, MAX_DEPTH, count, decode, flag, get, refuse, refuse_nesting, refuse_twice
 
 MAX_MODEL = 2048
 """Characters of a model name, which may carry hints."""
 MAX_TOKENS = 10_000_000
 MAX_CHOICES = 128
-_PREFIX = "turnout."
 _ANY_OBJECT = b'{"type":"object"}'
 
 Fields = dict[str, msgspec.Raw]
@@ -28,8 +29,6 @@ class _Format(msgspec.Struct, frozen=True):
 
 
 _TEXT = msgspec.json.Decoder(str)
-_FLAG = msgspec.json.Decoder(bool | None)
-_COUNT = msgspec.json.Decoder(int | None)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _PLAIN = msgspec.json.Decoder(dict[str, Any] | None)
 _VALUE: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
@@ -45,31 +44,31 @@ def parse(body: bytes) -> StepRequest:
     for name, raw in fields.items():
         if len(raw) > 12 and name not in ("messages", "tools"):  # which look themselves
             _refuse_odd(bytes(raw), name[:64])
-    stream = _flag(fields, "stream")
-    usage = _get(fields, "stream_options", _OBJECT) or {}
+    stream = flag(fields, "stream") is True
+    usage = get(fields, "stream_options", _OBJECT) or {}
     offer = tools.offered(fields.get("tools"))
-    limit = _count(fields, "max_tokens", MAX_TOKENS)
-    completion = _count(fields, "max_completion_tokens", MAX_TOKENS)
+    limit = count(fields, "max_tokens", 1, MAX_TOKENS)
+    completion = count(fields, "max_completion_tokens", 1, MAX_TOKENS)
     return StepRequest(
         model=model,
         fields=fields,
         messages=read.messages,
         size=len(body),
         stream=stream,
-        include_usage=decode(_FLAG, usage.get("include_usage", NULL), "stream_options.include_usage") is True,
+        include_usage=decode(FLAG, usage.get("include_usage", NULL), "stream_options.include_usage") is True,
         max_tokens=limit if completion is None else completion,
-        n=_count(fields, "n", MAX_CHOICES) or 1,
+        n=count(fields, "n", 1, MAX_CHOICES) or 1,
         tools=offer.names,
         tool_schemas=offer.schemas,
         tool_choice=tools.choice(fields.get("tool_choice"), offer.names),
         schema=_schema(fields),
-        logprobs=_flag(fields, "logprobs"),
+        logprobs=flag(fields, "logprobs") is True,
         thinking=thinking.explicit(fields),
         images=read.images,
         image_bytes=read.image_bytes,
         thoughts=any(map(history.thinks, read.messages)),
         metadata=_metadata(fields),
-        hints=_get(fields, "turnout", _PLAIN),
+        hints=get(fields, "turnout", _PLAIN),
     )
 
 
@@ -79,22 +78,6 @@ def _refuse_odd(text: bytes, name: str) -> None:
         refuse_nesting(text, name)
     if text[:1] in b"{[":
         refuse_twice(text, name)
-
-
-def _get(fields: Fields, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
-    raw = fields.get(name)
-    return None if raw is None else decode(decoder, raw, name)
-
-
-def _flag(fields: Fields, name: str) -> bool:
-    return _get(fields, name, _FLAG) is True
-
-
-def _count(fields: Fields, name: str, most: int) -> int | None:
-    value: int | None = _get(fields, name, _COUNT)
-    if value is not None and not 1 <= value <= most:
-        refuse(name, f"must be a whole number from 1 to {most}")
-    return value
 
 
 def _model(fields: Fields) -> str:
@@ -108,7 +91,7 @@ def _model(fields: Fields) -> str:
 
 def _schema(fields: Fields) -> bytes | None:
     """What `response_format` demands; formats that only the upstream knows demand nothing here."""
-    form: _Format | None = _get(fields, "response_format", _FORMAT)
+    form: _Format | None = get(fields, "response_format", _FORMAT)
     if form is None or form.type not in ("json_object", "json_schema"):
         return None
     if form.type == "json_object":
@@ -122,8 +105,8 @@ def _schema(fields: Fields) -> bytes | None:
 
 
 def _metadata(fields: Fields) -> Mapping[str, Any]:
-    entries: dict[str, msgspec.Raw] = _get(fields, "metadata", _OBJECT) or {}
-    return {k: decode(_VALUE, raw, f"metadata.{k[:64]}") for k, raw in entries.items() if k.startswith(_PREFIX)}
+    entries: dict[str, msgspec.Raw] = get(fields, "metadata", _OBJECT) or {}
+    return {k: decode(_VALUE, raw, f"metadata.{k[:64]}") for k, raw in entries.items() if k.startswith(ENTRY)}
 
 
 def render(
@@ -135,19 +118,11 @@ def render(
     `parameters` win. Thoughts in earlier answers are written as `history.written` does, in the fields `spelled`. Every
     other member's value goes out byte for byte, in its place.
     """
-    fields: dict[str, Any] = dict(request.fields)
+    fields = addressed(request.fields, model)
     if request.thoughts:
         fields["messages"] = history.written(fields["messages"], request.messages, spelled)
-    fields["model"] = model
-    fields.pop("turnout", None)
-    if request.metadata:
-        kept = {k: v for k, v in _OBJECT.decode(fields["metadata"]).items() if not k.startswith(_PREFIX)}
-        if kept:
-            fields["metadata"] = kept
-        else:
-            del fields["metadata"]
     if request.stream and not request.include_usage:
-        options = _get(request.fields, "stream_options", _OBJECT) or {}
+        options = get(request.fields, "stream_options", _OBJECT) or {}
         fields["stream_options"] = {**options, "include_usage": True}
     if parameters:
         fields = thinking.write(fields, parameters)

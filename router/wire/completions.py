@@ -14,7 +14,8 @@ from router.errors import UpstreamFault
 from router.step import NULL
 from router.wire import body as wire_body
 from router.wire import chunk, fault, sse
-from router.wire.body import decode, refuse
+from router.wire.body import count, decode, flag, refuse
+from router.wire.chat import MAX_CHOICES
 
 MAX_LOGPROBS = 5
 QUIET = 64
@@ -23,8 +24,6 @@ _OURS = ("prompt", "suffix", "echo", "best_of", "logprobs")
 _CHATS = ("messages", "tools", "functions", "tool_choice")
 _TEXT = msgspec.json.Decoder(str)
 _TEXTS = msgspec.json.Decoder(list[Any])
-_FLAG = msgspec.json.Decoder(bool | None)
-_COUNT = msgspec.json.Decoder(int | None)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _ENCODER = msgspec.json.Encoder()
 
@@ -61,25 +60,18 @@ def to_chat(body: bytes) -> Asked:
             refuse(name, "belongs to /v1/chat/completions; a completion has a prompt alone")
     if bytes(fields.get("suffix", NULL)) not in (b"null", b'""'):
         refuse("suffix", "cannot be met: the models here do not write into the middle of a text. Leave it out")
-    best, n = _count(fields, "best_of"), _count(fields, "n") or 1
-    if best is not None and best != n:
+    n = count(fields, "n", 1, MAX_CHOICES) or 1
+    if count(fields, "best_of", 1, MAX_CHOICES) not in (None, n):
         refuse("best_of", "must be n, or left out: every answer is returned")
-    echo = decode(_FLAG, fields.get("echo", NULL), "echo") is True
+    echo = flag(fields, "echo") is True
     chat: dict[str, Any] = {name: raw for name, raw in fields.items() if name not in (*_OURS, *_CHATS)}
     chat["messages"] = [{"role": "user", "content": prompt}]
-    wanted = _count(fields, "logprobs")
+    wanted = count(fields, "logprobs", 0, MAX_LOGPROBS)
     if wanted is not None:
-        if not 0 <= wanted <= MAX_LOGPROBS:
-            refuse("logprobs", f"must be a whole number from 0 to {MAX_LOGPROBS}")
         if echo:
             refuse("logprobs", "cannot be had of an echoed prompt. Leave out echo")
         chat |= {"logprobs": True, **({"top_logprobs": wanted} if wanted else {})}
     return Asked(_ENCODER.encode(chat), prompt if echo else "")
-
-
-def _count(fields: Fields, name: str) -> int | None:
-    value: int | None = decode(_COUNT, fields.get(name, NULL), name)
-    return value
 
 
 def _prompt(fields: Fields) -> str:

@@ -15,10 +15,9 @@ import msgspec
 from router import hints
 from router.errors import UpstreamFault
 from router.hints import Hints
-from router.step import NULL
 from router.wire import body as wire_body
 from router.wire import fault, usage
-from router.wire.body import decode, refuse
+from router.wire.body import count, decode, get, refuse
 from router.wire.chat import MAX_MODEL
 
 MAX_INPUTS = 2048
@@ -28,7 +27,6 @@ Format = Literal["float", "base64"]
 
 _TEXT = msgspec.json.Decoder(str)
 _INPUTS = msgspec.json.Decoder(list[str | int | list[int]])
-_COUNT = msgspec.json.Decoder(int | None)
 _FORMAT = msgspec.json.Decoder(Format | None)
 _OBJECT = msgspec.json.Decoder(dict[str, Any] | None)
 _ENCODER = msgspec.json.Encoder()
@@ -77,15 +75,13 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Request:
         (
             ("model?", query),
             ("x-turnout-", hints.from_headers(headers)),
-            ("turnout.", decode(_OBJECT, fields.get("turnout", NULL), "turnout") or {}),
+            ("turnout.", get(fields, "turnout", _OBJECT) or {}),
         )
     )
-    dimensions = decode(_COUNT, fields.get("dimensions", NULL), "dimensions")
-    if dimensions is not None and not 1 <= dimensions <= MAX_DIMENSIONS:
-        refuse("dimensions", f"must be a whole number from 1 to {MAX_DIMENSIONS}")
-    form: Format = decode(_FORMAT, fields.get("encoding_format", NULL), "encoding_format") or "float"
-    count, tokens = _inputs(fields)
-    return Request(model, said, fields, count, len(fields["input"]), tokens, form)
+    count(fields, "dimensions", 1, MAX_DIMENSIONS)
+    form: Format = get(fields, "encoding_format", _FORMAT) or "float"
+    texts, tokens = _inputs(fields)
+    return Request(model, said, fields, texts, len(fields["input"]), tokens, form)
 
 
 def _inputs(fields: Mapping[str, msgspec.Raw]) -> tuple[int, int | None]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from router.errors import UpstreamFault
 from router.wire import body as wire_body
-from router.wire import sse
+from router.wire import fault, native
+from router.wire.address import addressed
 from router.wire.answer import Answer, Choice, ToolCall
 from router.wire.usage import Usage
 
-_PREFIX = "turnout."
 _FINISHES = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -77,8 +77,12 @@ class Event(msgspec.Struct):
         return self.delta is not None and bool(self.delta.text or self.delta.thinking or self.delta.partial_json)
 
     @property
-    def counted(self) -> _Counts | None:
-        return self.usage or (self.message.usage if self.message is not None else None)
+    def ends(self) -> bool:
+        return self.type == "message_stop"
+
+    def counted(self, before: Usage | None) -> Usage | None:
+        """The tokens, as chat completions count; what is told later is the whole so far."""
+        return usage(self.usage or (self.message.usage if self.message is not None else None), before)
 
     @property
     def finish_reason(self) -> str | None:
@@ -90,7 +94,6 @@ class Event(msgspec.Struct):
 _KIND = msgspec.json.Decoder(_Kind | None)
 _MESSAGE = msgspec.json.Decoder(_Message)
 _EVENT = msgspec.json.Decoder(Event)
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -99,12 +102,7 @@ def render(body: bytes, model: str, mode: str, parameters: Mapping[str, Any]) ->
 
     `parameters` select the mode there; the caller's own `thinking`, its budget with it, stays where it says the same.
     """
-    fields: dict[str, Any] = dict(wire_body.read(body))
-    fields["model"] = model
-    fields.pop("turnout", None)
-    metadata = _OBJECT.decode(fields.get("metadata", b"null")) or {}
-    if any(name.startswith(_PREFIX) for name in metadata):
-        fields["metadata"] = {name: raw for name, raw in metadata.items() if not name.startswith(_PREFIX)}
+    fields = addressed(wire_body.read(body), model)
     said = _KIND.decode(fields.get("thinking", b"null"))
     same = said is not None and said.type == ("disabled" if mode == "off" else "enabled")
     if not same:
@@ -115,10 +113,7 @@ def render(body: bytes, model: str, mode: str, parameters: Mapping[str, Any]) ->
 
 def from_body(body: bytes) -> Answer:
     """The answer of a whole message. Raises UpstreamFault: `invalid_body` for none, `error_object` for an error."""
-    try:
-        message = _MESSAGE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamFault("invalid_body", "The upstream's answer is no message.") from None
+    message = fault.decoded(_MESSAGE, body, "The upstream's answer is no message.")
     if message.error or message.type == "error":
         raise UpstreamFault("error_object", "The upstream reported an error in place of an answer.")
     if message.content is None:
@@ -128,13 +123,13 @@ def from_body(body: bytes) -> Answer:
 
 
 def from_stream(body: bytes) -> Answer:
-    """The answer that the events of a whole stream make up. Raises UpstreamFault as `events`."""
+    """The answer that the events of a whole stream make up. Raises UpstreamFault as `decode`."""
     blocks: dict[int, _Block] = {}
     inputs: dict[int, list[str]] = {}
     finish: str | None = None
     counted: Usage | None = None
-    for event in events(body):
-        counted, finish = usage(event.counted, counted), event.finish_reason or finish
+    for event in native.events(body, decode):
+        counted, finish = event.counted(counted), event.finish_reason or finish
         if event.content_block is not None:
             blocks[event.index] = event.content_block
         elif event.delta is not None and (block := blocks.get(event.index)) is not None:
@@ -147,18 +142,9 @@ def from_stream(body: bytes) -> Answer:
     return Answer((_choice([blocks[i] for i in sorted(blocks)], finish or "stop"),), counted, len(body))
 
 
-def events(block: bytes) -> Iterator[Event]:
-    """The events of a block. Raises UpstreamFault: `invalid_body` for what is none, `error_object` for an error."""
-    for data in sse.events(block):
-        yield decode(data)
-
-
 def decode(data: bytes) -> Event:
-    """One event's data. Raises UpstreamFault as `events`."""
-    try:
-        event = _EVENT.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamFault("invalid_body", "The upstream sent an event that is none of a message's.") from None
+    """One event's data. Raises UpstreamFault: `invalid_body` for what is none, `error_object` for an error."""
+    event = fault.decoded(_EVENT, data, "The upstream sent an event that is none of a message's.")
     if event.type == "error":
         raise UpstreamFault("error_object", "The upstream reported an error in its answer.")
     return event

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from router.errors import BadRequest
-from router.hints import IDENT
+from router.hints import ENTRY, IDENT
 from router.step import NULL
 from router.wire import body as wire_body
 from router.wire.anthropic import content
-from router.wire.body import decode, refuse
+from router.wire.body import flag, get, refuse
 from router.wire.tools import MAX_NAME
 
 LOW_BUDGET = 4096
@@ -71,7 +71,6 @@ class _Output(msgspec.Struct, frozen=True):
     format: _Format | None = None
 
 
-_FLAG = msgspec.json.Decoder(bool | None)
 _TEXTS = msgspec.json.Decoder(list[str] | None)
 _TOOLS = msgspec.json.Decoder(list[_Tool] | None)
 _CHOICE = msgspec.json.Decoder(_Choice | None)
@@ -88,25 +87,20 @@ def to_chat(body: bytes) -> Asked:
     for name in _FOREIGN:
         if bytes(fields.get(name, NULL)) not in (b"null", b"[]"):
             refuse(name, "is run by Anthropic's servers, and the models here have nothing like it. Leave it out")
-    thinking = _get(fields, "thinking", _THINKING)
-    metadata = _get(fields, "metadata", _OBJECT) or {}
-    stops = tuple(_get(fields, "stop_sequences", _TEXTS) or ())
+    thinking = get(fields, "thinking", _THINKING)
+    metadata = get(fields, "metadata", _OBJECT) or {}
+    stops = tuple(get(fields, "stop_sequences", _TEXTS) or ())
     chat: dict[str, Any] = {name: fields[name] for name in _SAME if name in fields}
     chat["messages"] = [*_system(fields), *content.messages(fields.get("messages"))]
     if stops:
         chat["stop"] = stops
-    if _get(fields, "stream", _FLAG):
+    if flag(fields, "stream"):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
     chat |= _tools(fields) | _format(fields) | _caller(metadata)
     if hints := _hints(fields, thinking):
         chat["turnout"] = hints
     show = thinking is not None and thinking.type != "disabled" and thinking.display != "omitted"
     return Asked(_ENCODER.encode(chat), show, stops, _session(metadata.get("user_id")))
-
-
-def _get(fields: Fields, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
-    raw = fields.get(name)
-    return None if raw is None else decode(decoder, raw, name)
 
 
 def _system(fields: Fields) -> list[dict[str, Any]]:
@@ -121,11 +115,11 @@ def _system(fields: Fields) -> list[dict[str, Any]]:
 
 
 def _tools(fields: Fields) -> dict[str, Any]:
-    tools: list[_Tool] = _get(fields, "tools", _TOOLS) or []
+    tools: list[_Tool] = get(fields, "tools", _TOOLS) or []
     out: dict[str, Any] = {}
     if tools:
         out["tools"] = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(tools)]
-    choice: _Choice | None = _get(fields, "tool_choice", _CHOICE)
+    choice: _Choice | None = get(fields, "tool_choice", _CHOICE)
     if choice is None or not tools:
         return out
     out["tool_choice"] = _choice(choice, {tool.name for tool in tools})
@@ -164,11 +158,11 @@ def _choice(choice: _Choice, names: set[str]) -> Any:
 
 def _format(fields: Fields) -> dict[str, Any]:
     """`output_config.format`, or `output_format` as it was called in the beta."""
-    output: _Output | None = _get(fields, "output_config", _OUTPUT)
+    output: _Output | None = get(fields, "output_config", _OUTPUT)
     form: _Format | None = output.format if output else None
     where = "output_config.format"
     if form is None:
-        form, where = _get(fields, "output_format", _FORMAT), "output_format"
+        form, where = get(fields, "output_format", _FORMAT), "output_format"
     if form is None:
         return {}
     if form.type != "json_schema":
@@ -184,13 +178,13 @@ def _caller(metadata: dict[str, Any]) -> dict[str, Any]:
     user = metadata.get("user_id")
     if user is not None and not isinstance(user, str):
         refuse("metadata.user_id", "must be a string")
-    hints = {name: value for name, value in metadata.items() if name.startswith("turnout.")}
+    hints = {name: value for name, value in metadata.items() if name.startswith(ENTRY)}
     return ({"user": user} if user else {}) | ({"metadata": hints} if hints else {})
 
 
 def _hints(fields: Fields, thinking: _Thinking | None) -> dict[str, Any]:
     """The `turnout` object, with the mode of thinking in it. `adaptive` leaves the mode to the router."""
-    hints: dict[str, Any] = dict(_get(fields, "turnout", _OBJECT) or {})
+    hints: dict[str, Any] = dict(get(fields, "turnout", _OBJECT) or {})
     if thinking is None or thinking.type == "adaptive":
         return hints
     modes = {"enabled": "on", "disabled": "off", "between_tools": "on"}

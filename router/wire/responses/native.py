@@ -10,14 +10,14 @@ import msgspec
 from router.errors import UpstreamFault
 from router.step import NULL, Native
 from router.wire import body as wire_body
-from router.wire import sse, thinking
+from router.wire import fault, native, thinking
+from router.wire.address import addressed
 from router.wire.answer import Answer, Choice, ToolCall
 from router.wire.responses import content, offer, thought
 from router.wire.responses.items import REFERENCE, Item
 from router.wire.responses.request import Request
 from router.wire.usage import Usage
 
-_PREFIX = "turnout."
 _FALSE, _REASONING = msgspec.Raw(b"false"), "reasoning"
 _ENDS = ("response.completed", "response.incomplete")
 _FAILS = ("response.failed", "error")
@@ -84,19 +84,24 @@ class Event(msgspec.Struct):
     @property
     def commits(self) -> bool:
         """Whether it carries anything of an answer."""
-        begun = self.type == "response.output_item.added" and self.item is not None
-        return (self.type.endswith(".delta") and bool(self.delta)) or (
-            begun and self.item is not None and self.item.type.endswith("_call")
-        )
+        if self.type == "response.output_item.added":
+            return self.item is not None and self.item.type.endswith("_call")
+        return self.type.endswith(".delta") and bool(self.delta)
 
     @property
     def ends(self) -> bool:
-        return self.type in _ENDS
+        return self.type in _ENDS and self.response is not None
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self.response.finish_reason if self.ends and self.response is not None else None
+
+    def counted(self, before: Usage | None) -> Usage | None:
+        return self.response.counted if self.ends and self.response is not None else before
 
 
 _RESPONSE = msgspec.json.Decoder(Response)
 _EVENT = msgspec.json.Decoder(Event)
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -125,12 +130,7 @@ def render(body: bytes, model: str, mode: str, parameters: Mapping[str, Any]) ->
 
     `parameters` select the mode there; the caller's own `reasoning` stays where it says the same.
     """
-    fields: dict[str, Any] = dict(wire_body.read(body))
-    fields["model"] = model
-    fields.pop("turnout", None)
-    metadata = _OBJECT.decode(fields.get("metadata", NULL)) or {}
-    if any(name.startswith(_PREFIX) for name in metadata):
-        fields["metadata"] = {name: raw for name, raw in metadata.items() if not name.startswith(_PREFIX)}
+    fields = addressed(wire_body.read(body), model)
     said = fields.get(_REASONING)
     if said is not None and thinking.explicit({_REASONING: said}) == mode:
         parameters = {name: value for name, value in parameters.items() if name != _REASONING}
@@ -140,17 +140,13 @@ def render(body: bytes, model: str, mode: str, parameters: Mapping[str, Any]) ->
 
 def from_body(body: bytes) -> Answer:
     """The answer of a whole response. Raises UpstreamFault: `invalid_body` for none, `error_object` for an error."""
-    try:
-        response = _RESPONSE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamFault("invalid_body", "The upstream's answer is no response.") from None
-    return _answer(response, len(body))
+    return _answer(fault.decoded(_RESPONSE, body, "The upstream's answer is no response."), len(body))
 
 
 def from_stream(body: bytes) -> Answer:
-    """The answer that the events of a whole stream make up. Raises UpstreamFault as `events`, and `truncated`."""
+    """The answer that the events of a whole stream make up. Raises UpstreamFault as `decode`, and `truncated`."""
     done: list[Item] = []
-    for event in events(body):
+    for event in native.events(body, decode):
         if event.type == "response.output_item.done" and event.item is not None:
             done.append(event.item)
         if event.ends and event.response is not None:
@@ -160,19 +156,9 @@ def from_stream(body: bytes) -> Answer:
     raise UpstreamFault("truncated", "The upstream ended its answer before it was complete.")
 
 
-def events(block: bytes) -> Iterator[Event]:
-    """The events of a block. Raises UpstreamFault: `invalid_body` for what is none, `error_object` for an error."""
-    for data in sse.events(block):
-        if not sse.is_done(data):
-            yield decode(data)
-
-
 def decode(data: bytes) -> Event:
-    """One event's data. Raises UpstreamFault as `events`."""
-    try:
-        event = _EVENT.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UpstreamFault("invalid_body", "The upstream sent an event that is none of a response's.") from None
+    """One event's data. Raises UpstreamFault: `invalid_body` for what is none, `error_object` for an error."""
+    event = fault.decoded(_EVENT, data, "The upstream sent an event that is none of a response's.")
     if event.type in _FAILS:
         raise UpstreamFault("error_object", "The upstream reported an error in its answer.")
     return event

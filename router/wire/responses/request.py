@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from router.hints import IDENT
+from router.hints import ENTRY, IDENT
 from router.step import NULL
 from router.wire import body as wire_body
-from router.wire.body import MAX_DEPTH, decode, refuse, refuse_nesting
+from router.wire.body import MAX_DEPTH, count, decode, flag, get, refuse, refuse_nesting
+from router.wire.chat import MAX_TOKENS
 from router.wire.responses import ids, items, offer
 from router.wire.responses.items import REFERENCE, Item
 from router.wire.responses.offer import Offer
@@ -19,7 +20,6 @@ from router.wire.responses.offer import Offer
 Fields = Mapping[str, msgspec.Raw]
 
 MAX_ITEMS = 10_000
-MAX_TOKENS = 10_000_000
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
 PASSED = ("model", "stream", "temperature", "top_p", "user", "service_tier")
@@ -97,10 +97,8 @@ class Request(msgspec.Struct, frozen=True):
         return tuple(item.id or "" for item in self.read if item.type == REFERENCE)
 
 
-_FLAG = msgspec.json.Decoder(bool | None)
 _STRING = msgspec.json.Decoder(str | None)
 _STRINGS = msgspec.json.Decoder(list[str] | None)
-_COUNT = msgspec.json.Decoder(int | None)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _TEXT = msgspec.json.Decoder(Text | None)
@@ -120,38 +118,25 @@ def read(body: bytes) -> Request:
             refuse(name, f"is a field of chat completions. Here it is {MOVED[name]}")
     taken = _input(fields)
     _metadata(fields)
-    previous = _get(fields, "previous_response_id", _STRING)
-    key = _get(fields, "prompt_cache_key", _STRING)
-    logprobs = _count(fields, "top_logprobs", 0, 20)
+    previous = get(fields, "previous_response_id", _STRING)
+    key = get(fields, "prompt_cache_key", _STRING)
     return Request(
         fields=fields,
         items=taken,
         read=tuple(items.read(taken, "input")),
         offer=offer.read(fields.get("tools"), fields.get("tool_choice")),
-        text=_get(fields, "text", _TEXT) or Text(),
-        reasoning=_get(fields, "reasoning", _REASONING) or Reasoning(),
-        stream=_get(fields, "stream", _FLAG) is True,
-        store=_get(fields, "store", _FLAG) is not False,
+        text=get(fields, "text", _TEXT) or Text(),
+        reasoning=get(fields, "reasoning", _REASONING) or Reasoning(),
+        stream=flag(fields, "stream") is True,
+        store=flag(fields, "store") is not False,
         previous=previous,
         session=_session(key) if key else None,
-        instructions=_get(fields, "instructions", _STRING),
-        include=frozenset(_get(fields, "include", _STRINGS) or ()),
-        max_output_tokens=_count(fields, "max_output_tokens", 1, MAX_TOKENS),
-        parallel=_get(fields, "parallel_tool_calls", _FLAG),
-        top_logprobs=logprobs,
+        instructions=get(fields, "instructions", _STRING),
+        include=frozenset(get(fields, "include", _STRINGS) or ()),
+        max_output_tokens=count(fields, "max_output_tokens", 1, MAX_TOKENS),
+        parallel=flag(fields, "parallel_tool_calls"),
+        top_logprobs=count(fields, "top_logprobs", 0, 20),
     )
-
-
-def _get(fields: Fields, name: str, decoder: msgspec.json.Decoder[Any]) -> Any:
-    raw = fields.get(name)
-    return None if raw is None else decode(decoder, raw, name)
-
-
-def _count(fields: Fields, name: str, least: int, most: int) -> int | None:
-    value: int | None = _get(fields, name, _COUNT)
-    if value is not None and not least <= value <= most:
-        refuse(name, f"must be a whole number from {least} to {most}")
-    return value
 
 
 def _input(fields: Fields) -> tuple[msgspec.Raw, ...]:
@@ -168,7 +153,7 @@ def _input(fields: Fields) -> tuple[msgspec.Raw, ...]:
 
 
 def _metadata(fields: Fields) -> None:
-    for name, raw in (_get(fields, "metadata", _OBJECT) or {}).items():
+    for name, raw in (get(fields, "metadata", _OBJECT) or {}).items():
         if bytes(raw)[:1] not in b'"-0123456789tf':
             refuse(f"metadata.{name[:64]}", "must be a string")
 
@@ -215,8 +200,8 @@ def _asked(request: Request) -> Iterator[tuple[str, Any]]:
     if LOGPROBS in request.include:
         yield "logprobs", True
         yield "top_logprobs", request.top_logprobs or 0
-    said = _get(request.fields, "metadata", _OBJECT) or {}
-    yield "metadata", {name: value for name, value in said.items() if name.startswith("turnout.")} or None
+    said = get(request.fields, "metadata", _OBJECT) or {}
+    yield "metadata", {name: value for name, value in said.items() if name.startswith(ENTRY)} or None
 
 
 def _format(form: Format | None) -> dict[str, Any] | None:

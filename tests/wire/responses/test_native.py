@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from router.errors import UpstreamFault
+from router.wire.native import events
 from router.wire.responses import native, request
 from tests.wire import streams
 
@@ -93,7 +94,7 @@ def test_a_stream() -> None:
         native.from_stream(done)
     assert caught.value.kind == "truncated"
     begun = streams.event({"type": "response.output_item.added", "item": {"type": "function_call", "name": "f"}})
-    assert [event.commits for event in native.events(begun + done + end)] == [True, False, False]
+    assert [event.commits for event in events(begun + done + end, native.decode)] == [True, False, False]
 
 
 def test_references_are_put_in() -> None:
