@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -31,7 +32,7 @@ def embedded(folder: Path | None) -> Iterator[str]:
     only its owner can open, and keeps its data there.
 
     One that a killed process has left behind is taken over with what it knows, and one that a living process has
-    started is shared. Without a folder nothing outlives the block. Raises ConfigError.
+    started, or is just starting, is shared. Without a folder nothing outlives the block. Raises ConfigError.
     """
     with contextlib.ExitStack() as stack:
         kept = folder is not None
@@ -40,8 +41,12 @@ def embedded(folder: Path | None) -> Iterator[str]:
         if len(os.fsencode(socket)) > LONGEST_PATH:
             raise ConfigError(f"{PREFIX}STATE_DIR", None, f"{socket} is too long for a socket; choose a shorter folder")
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owned = _owned(stack.enter_context((home / "owner").open("w")))
-        if not _answers(socket):
+        owner = stack.enter_context((home / "owner").open("w"))
+        owned, limit = _owned(owner), time.monotonic() + START_S
+        while not (answers := _answers(socket)) and not owned and time.monotonic() < limit:
+            time.sleep(0.05)  # noqa: TID251 (no loop runs yet; its owner is just starting or ending it)
+            owned = _owned(owner)
+        if not answers:
             stack.callback(_started(home, socket, kept=kept).stop)
         elif owned:
             LOG.info("store: taking over the Valkey that a process before has left in %s", home)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import redis
 
 from router import loader
 from router.errors import ConfigError
-from router.store.embedded import embedded
+from router.store.embedded import _started, embedded
 
 ROOT = Path(__file__).parents[2]
 KILLED = """
@@ -62,6 +64,27 @@ def test_one_that_was_left_behind_is_taken_over(short: Path) -> None:
         assert client.get("a") == b"1" and int(client.info("server")["process_id"]) == pid
     with pytest.raises(redis.ConnectionError), at(url) as client:
         client.ping()
+
+
+def test_one_that_is_just_starting_is_waited_for(short: Path) -> None:
+    """Of two processes that begin at once, one starts it and both use it: two servers would overwrite each other."""
+    home = short / "valkey"
+    home.mkdir(mode=0o700)
+
+    def used() -> int:
+        with embedded(short) as url, at(url) as client:
+            return int(client.info("server")["process_id"])
+
+    with ThreadPoolExecutor(1) as pool, (home / "owner").open("w") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        second = pool.submit(used)
+        with pytest.raises(TimeoutError):
+            second.result(0.3)
+        first = _started(home, home / "socket", kept=False)
+        try:
+            assert second.result(20) == int(at(f"unix://{home / 'socket'}").info("server")["process_id"])
+        finally:
+            first.stop()
 
 
 def test_without_a_folder_nothing_is_left() -> None:
