@@ -126,6 +126,8 @@ def started(log: Path, *arguments: str, port: int, **env: str) -> Iterator[Runni
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with contextlib.suppress(ProcessLookupError):  # one that was killed leaves its Valkey to the next server
+            os.killpg(process.pid, signal.SIGKILL)
     assert "Traceback" not in running.said(), running.said()
 
 
