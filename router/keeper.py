@@ -52,12 +52,10 @@ class Keeper:
         current: Callable[[], tuple[Beliefs, str]],
         learner: Learner | None,
         saved: int,
-        now: Callable[[], float] = time.time,
     ) -> None:
         """`learner`: whose waiting lessons go in too. `saved`: the version that is on the disk already."""
         self._archive, self._current, self._learner = archive, current, learner
-        self._saved, self._now = saved, now
-        self._failing = False
+        self._saved, self._failing = saved, False
 
     async def work(self) -> None:
         """Saves for ever."""
@@ -73,7 +71,7 @@ class Keeper:
         beliefs, position = self._current()
         if beliefs.version == self._saved:
             return
-        data = encode(Snapshot(beliefs, self._now(), position))
+        data = encode(Snapshot(beliefs, time.time(), position))
         try:
             await asyncio.to_thread(self._archive.save, data)
         except OSError as error:
@@ -84,10 +82,10 @@ class Keeper:
         self._saved, self._failing = beliefs.version, False
 
 
-def recover(folder: Path, store: MemoryStore, learner: Learner, *, since: float, success: bool) -> int:
+def recover(folder: Path, store: MemoryStore, learner: Learner, *, since: float) -> int:
     """Reads the journal's last steps back into `store`, and folds those after `since` (Unix time) into the beliefs.
 
-    `success`: verdicts and signs are learned from too, not only what attempts report. Returns how many were folded.
+    Returns how many were folded.
     """
     known: dict[str, OutcomeRecord] = {}
     told: set[tuple[str, str]] = set()
@@ -106,7 +104,7 @@ def recover(folder: Path, store: MemoryStore, learner: Learner, *, since: float,
             continue
         folded += new
         for change in changes:
-            if new and success and change.moves:
+            if new and change.moves:
                 learner.change(change)
         learner.catch_up()  # nothing is served yet, and nothing must be dropped
     return folded

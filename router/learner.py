@@ -55,13 +55,11 @@ class Learner:
         """What a step's attempts say of tokens, lengths and times."""
         self._queue(outcome)
 
-    def heard(self, said: Heard) -> None:
-        """The same, told by another process."""
-        self._queue(said)
-
     def change(self, change: Change) -> None:
         """What is known of a step's success. Somebody's verdict is learned at once where few lessons wait, and soon
         where many do; it is never dropped."""
+        if not self._all:
+            return
         if not change.judgements:
             self._queue(change)
         elif len(self._waiting) <= AT_ONCE:

@@ -122,7 +122,7 @@ def opened(
         return State(store, learner, None, None)
     if isinstance(store, MemoryStore) and settings.journal_dir is not None and settings.journal in ("auto", "on"):
         since = found.at if found is not None else 0.0
-        keepers.recover(settings.journal_dir, store, learner, since=since, success=settings.learn == "on")
+        keepers.recover(settings.journal_dir, store, learner, since=since)
     return State(store, learner, Keeper(archive, lambda: (library.current.beliefs, ""), learner, _version(found)), None)
 
 

@@ -203,7 +203,7 @@ async def test_a_full_disk_is_told_of_once(tmp_path: Path, caplog: pytest.LogCap
 def test_nothing_to_restore(tmp_path: Path) -> None:
     """An empty folder has no beliefs, and an empty journal no tail."""
     assert restored(Archive(tmp_path), CATALOG) is None
-    assert recover(tmp_path, MemoryStore(), learner(), since=0.0, success=True) == 0
+    assert recover(tmp_path, MemoryStore(), learner(), since=0.0) == 0
     Archive(tmp_path).save(encode(Snapshot(TAUGHT, 3.0)))
     found = restored(Archive(tmp_path), CATALOG)
     assert found is not None and (found.at, found.beliefs.version) == (3.0, TAUGHT.version)

@@ -59,7 +59,9 @@ async def test_lessons_are_folded_in_later_and_in_order() -> None:
     under_test.change(Change((decided(),)))
     assert beliefs.lessons == []
     task = asyncio.create_task(under_test.work())
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(25):
+        while len(beliefs.lessons) < 2:  # noqa: ASYNC110 (a lesson is a plain call)
+            await asyncio.sleep(0.001)
     task.cancel()
     assert (beliefs.lessons, dropped) == (["heard", "success"], [])
 
@@ -112,6 +114,8 @@ async def test_without_learning_only_tokens_are_counted() -> None:
     beliefs = Heard()
     under_test, _ = taught(beliefs, all_of_it=False)
     under_test.outcome(OUTCOME)
+    under_test.change(Change((decided(),)))
+    under_test.change(VERDICT)
     under_test.catch_up()
     assert beliefs.lessons == ["counted"]
 
