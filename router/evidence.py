@@ -144,7 +144,7 @@ def decided(outcome: Outcome) -> Decided | None:
         t=terms.t,
         f=terms.f,
         checks=terms.checks,
-        delivered=outcome.status == 200 and outcome.result != "disconnected",
+        delivered=outcome.delivered,
         first=bool(answered) and answered[-1] is outcome.attempts[0] and not outcome.again,
         p=planned.p if answered and answered[0].arm == planned.arm and answered[0].position == 0 else None,
         size=facts.input_bytes if facts is not None else 0,
@@ -240,7 +240,7 @@ def _said_later(one: Decided) -> list[Pair]:
     told = [complaint(one, v) for v in one.verdicts if v.source == RESEND]
     if shares := [v.weight * (2.0 * v.success - 1.0) for v in one.verdicts if v.source.startswith("run:")]:
         lean = sum(shares) / len(shares)
-        told.append((_bounded((1.0 + lean) / 2.0), _bounded((1.0 - lean) / 2.0)))
+        told.append((bounded((1.0 + lean) / 2.0), bounded((1.0 - lean) / 2.0)))
     return told
 
 
@@ -250,7 +250,8 @@ def _told(ratio: float, p: float, rate: float, *, there: bool) -> Pair:
     return (ratio, 1.0) if there else (1.0 - ratio * share, 1.0 - share)
 
 
-def _bounded(p: float) -> float:
+def bounded(p: float) -> float:
+    """Never certain."""
     return min(1.0 - CERTAIN, max(CERTAIN, p))
 
 
@@ -270,7 +271,7 @@ def resending(one: Decided) -> float:
     """
     if one.verify != "caller":
         return SIGNS[RESEND]
-    return _bounded((1.0 - one.t) / max(CERTAIN, 1.0 - one.f))
+    return bounded((1.0 - one.t) / max(CERTAIN, 1.0 - one.f))
 
 
 def refusable(one: Decided) -> bool:

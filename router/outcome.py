@@ -150,6 +150,11 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.trace.trace_id if self.trace is not None else None
 
     @property
+    def delivered(self) -> bool:
+        """Whether its answer went out whole: one that never reached the caller was judged by nobody."""
+        return self.status == 200 and self.result != "disconnected"
+
+    @property
     def cost_usd(self) -> float:
         """Of upstreams and judges together."""
         return sum(a.cost_usd + a.judge_usd for a in self.attempts)

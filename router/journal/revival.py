@@ -71,12 +71,12 @@ def revived(record: OutcomeRecord) -> Outcome:
 
 
 def _decision(record: OutcomeRecord) -> Decided | None:
+    if record.asked is None or record.expected is None or record.chosen is None:
+        return None
     offers = {offer.arm: offer for offer in record.offers}
     used = {(a.arm, a.deployment) for a in record.attempts if a.answered}
-    known = record.asked is not None and record.expected is not None and record.chosen is not None
-    if not known or not {arm for arm, _ in used} | set(record.chosen.arms[:1]) <= offers.keys():  # type: ignore[union-attr]
+    if not {arm for arm, _ in used} | set(record.chosen.arms[:1]) <= offers.keys():
         return None
-    assert record.asked is not None and record.expected is not None and record.chosen is not None
     options: dict[str, tuple[Option, ...]] = {arm: (_option(offer, offer.deployment),) for arm, offer in offers.items()}
     for arm, deployment in sorted(used):
         if deployment != offers[arm].deployment:  # another one stood in, of whose load nothing is known

@@ -33,7 +33,7 @@ PLANS_PER_S = 20.0
 
 
 class Sink(Protocol):
-    """Where lines end up: files, or one day a stream. Only the writer's thread calls it."""
+    """Where lines end up: files, or a stream in the shared store. Only the writer's thread calls it."""
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Takes all of the lines, or raises OSError and has taken none."""

@@ -14,11 +14,9 @@ from router.store.log import PREFIX
 
 LEASE_MS = 3_000
 """Longest time in which nobody folds after a holder has died."""
-DAY_MS = 86_400_000
-KEPT_MS = 30 * DAY_MS
+KEPT_MS = 30 * 86_400_000
 """For which beliefs that nobody publishes anew are kept."""
 LEASE, EPOCH, HEAD, DATA = (f"{PREFIX}:{name}" for name in ("lease", "epoch", "beliefs", "beliefs:data"))
-BREAKERS = f"{PREFIX}:breakers"
 
 HOLD = """
 local held = redis.call('GET', KEYS[1])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.evidence import CERTAIN
+from router.evidence import bounded
 
 TURNS = 1 / 1_000
 """P(a caller changes its ways) with each answer: programs are changed, and then they say no more than before."""
@@ -74,19 +74,19 @@ class Custom(msgspec.Struct, frozen=True):
     def complained(self, p: float, ratio: float = 0.0) -> Custom:
         """After a complaint. `p`: P(the answer was right) before it; `ratio`: right answers that are complained of, for
         one wrong one."""
-        p = _open(p)
+        p = bounded(p)
         common = 1.0 - p + p * ratio
         other = max(STRAY, self._even) * common if self.way.verdicts else STRAY
         return self._turned(self.share * common, other, told=(1.0 - p) / common, post=float(self.way.verdicts))
 
     def praised(self, p: float) -> Custom:
         """After a verdict that an answer was right."""
-        p = _open(p)
+        p = bounded(p)
         return self._turned(STRAY * p, max(STRAY, self._even) * p, post=1.0)
 
     def silent(self, p: float, ratio: float = 0.0) -> Custom:
         """After an answer that was not complained of in time."""
-        p = _open(p)
+        p = bounded(p)
         still = (1.0 - p) * (1.0 - self.share)
         found = still + p * (1.0 - ratio * self.share)
         return self._turned(found, 1.0 - self._even, untold=still / found)
@@ -115,8 +115,3 @@ class Custom(msgspec.Struct, frozen=True):
 
 def unknown(way: Way) -> Custom:
     return Custom(way, way.speaks)
-
-
-def _open(p: float) -> float:
-    """Never certain."""
-    return min(1.0 - CERTAIN, max(CERTAIN, p))

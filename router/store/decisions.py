@@ -134,7 +134,7 @@ class Decisions:
         at = verdicts.place(case, said.name) if said.kind == "decision" else verdicts.final(case)
         at = len(case) - 1 if at is None and said.kind == "step" else at  # nothing answered: there is nothing to judge
         if not case or at is None or case[at].key_id != key_id:
-            raise _unknown(said)
+            raise unknown(said)
         case, filed = verdicts.judged(case, case[at].decision_id, said)
         for change in filed.changes:
             self._store(case_name, case)
@@ -145,7 +145,7 @@ class Decisions:
     def _judge_run(self, key_id: str, said: Said, now: float) -> Filed:
         run = self._runs.get((key_id, said.name))
         if run is None or now - run.at > self._ttl:
-            raise _unknown(said)
+            raise unknown(said)
         if verdicts.repeated({source: success for source, (success, _) in run.said.items()}, said):
             return run.said[said.source][1]
         found = verdicts.spread([case for name in run.cases if (case := self._load(name, now))], said)
@@ -236,7 +236,7 @@ def _repeat(filed: Filed) -> Filed:
     return Filed(filed.id, filed.decisions)
 
 
-def _unknown(said: Said) -> NotFound:
+def unknown(said: Said) -> NotFound:
     """The same for what never was, what is forgotten, and what is another caller's."""
     return NotFound(
         f"Nothing is known of this {said.kind}. It may be too old, or of another key.",

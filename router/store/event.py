@@ -72,8 +72,7 @@ def taken(outcome: Outcome, *, reports: bool = False) -> Taken:
         step_id=outcome.step_id,
         run_id=outcome.run_id,
         policy=outcome.policy,
-        # An answer that never reached the caller was judged by nobody: the same step sent again is no verdict on it.
-        delivered=outcome.status == 200 and outcome.result != "disconnected",
+        delivered=outcome.delivered,
         seconds=outcome.seconds,
         judged_before=outcome.judged_before,
         fresh=outcome.hints is not None and outcome.hints.attempt == 1,

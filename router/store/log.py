@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -134,13 +134,12 @@ class Log:
                 self.current = True
                 return
 
-    def _entry(self, position: Position, fields: Sequence[bytes] | dict[bytes, bytes]) -> int:
+    def _entry(self, position: Position, fields: Mapping[bytes, bytes]) -> int:
         """Takes in one entry; how many events it had."""
-        pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=False))
-        writer = pairs.get(b"w", b"").decode(errors="replace")
+        writer = fields.get(b"w", b"").decode(errors="replace")
         self.position = position
         try:
-            events = opened(pairs.get(b"d", b""))
+            events = opened(fields.get(b"d", b""))
         except msgspec.DecodeError as error:
             LOG.error("store: the entry %d-%d of the log is none of this version's: %s", *position, error)
             return 1

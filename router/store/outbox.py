@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -90,7 +90,7 @@ class Outbox:
                 self._drop(first)
                 self.put(event)
 
-    def coming(self, key_id: str, step_id: str | None, run_id: str | None) -> Iterable[Taken]:
+    def coming(self, key_id: str, step_id: str | None, run_id: str | None) -> Sequence[Taken]:
         """The steps that belong to this step or run, in order."""
         if not self._items:
             return ()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from router.errors import Conflict, NotFound
 from router.outcome import Outcome, Recall
 from router.store.base import Down
+from router.store.decisions import unknown
 from router.store.event import Event, Taken, Told, Turned, taken
 from router.store.link import Link, soon
 from router.store.log import PREFIX, Log
@@ -79,11 +80,7 @@ class SharedStore:
         What nobody knows gets no place in the log, which a flood of it would fill.
         """
         if not await self._known(key_id, said):
-            raise NotFound(
-                f"Nothing is known of this {said.kind}. It may be too old, or of another key.",
-                param=f"{said.kind}_id",
-                code="outcome_not_found",
-            )
+            raise unknown(said)
         number = self.log.put(Told(key_id, said))
         if self.link.up:
             answer: asyncio.Future[Filed] = asyncio.get_running_loop().create_future()

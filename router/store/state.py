@@ -6,7 +6,7 @@ The same events in the same order make the same state, so that every process tha
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from router.outcome import Past, Recall, Thread
@@ -128,7 +128,7 @@ class State:
         return len(self._steps) + len(self._runs)
 
     def recall(
-        self, key_id: str, step_id: str | None, run_id: str | None, now: float, coming: Iterable[Taken] = ()
+        self, key_id: str, step_id: str | None, run_id: str | None, now: float, coming: Sequence[Taken] = ()
     ) -> Recall:
         """`coming`: events that are not here yet, as if they were."""
         if step_id is None and run_id is None:
@@ -139,13 +139,13 @@ class State:
             step = None
         if run is not None and now - run.at > self._ttl:
             run = None
-        for event in coming:
-            if event.key_id == key_id and step_id and event.step_id == step_id:
-                step = step.copy() if step else _Step(now)
-                step.take(event, now)
-            if event.key_id == key_id and run_id and event.run_id == run_id:
-                run = run.copy() if run else _Run(now)
-                run.take(event, now)
+        if coming:
+            step, run = step.copy() if step else _Step(now), run.copy() if run else _Run(now)
+            for event in coming:
+                if step_id and (event.key_id, event.step_id) == (key_id, step_id):
+                    step.take(event, now)
+                if run_id and (event.key_id, event.run_id) == (key_id, run_id):
+                    run.take(event, now)
         return Recall(
             answered=tuple(t.arms for t in step.tries) if step else (),
             delivered=step.delivered if step else False,

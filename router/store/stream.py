@@ -41,9 +41,7 @@ class Stream:
         wide = self._per_entry + 0.1 * (len(lines) - self._per_entry)
         most = round(RECORDS / max(1.0, wide))
         entry = ("w", self._me, "n", self._batch, "d", b"".join(lines))
-        self._run(
-            self._call(("XADD", JOURNAL, "MAXLEN", "~", most, "*", *entry), ("PEXPIRE", JOURNAL, WEEK_MS)),
-        )
+        self._run(self._call(("XADD", JOURNAL, "MAXLEN", "~", most, "*", *entry), ("PEXPIRE", JOURNAL, WEEK_MS)))
         self._batch += 1
         self._per_entry = wide
 
@@ -53,12 +51,11 @@ class Stream:
         while True:
             (entries,) = self._run(self._call(("XRANGE", JOURNAL, self._after, "+", "COUNT", READ)))
             for name, fields in entries:
-                pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=False))
                 self._after = f"({name.decode()}"
-                batch = (pairs.get(b"w", b""), pairs.get(b"n", b""))
+                batch = (fields.get(b"w", b""), fields.get(b"n", b""))
                 if batch not in self._seen:
                     self._seen.add(batch)
-                    found += pairs.get(b"d", b"").splitlines(keepends=True)
+                    found += fields.get(b"d", b"").splitlines(keepends=True)
             if len(entries) < READ:
                 return found
 
