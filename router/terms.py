@@ -13,7 +13,7 @@ from router.catalog import Catalog
 from router.errors import BudgetExhausted, NotFound
 from router.hints import NONE, Hints
 from router.judges import Judge
-from router.policy import POLICY_NAME, Exploration, Match, Policy, Rates, StepClass
+from router.policy import Exploration, Match, Policy, Rates, StepClass
 from router.step import Facts
 
 
@@ -87,8 +87,7 @@ def target(name: str, policies: Mapping[str, Policy], default: str, catalog: Cat
     if name == "auto":
         return Target(policy)
     if name.startswith("auto:"):
-        asked = name[5:]
-        if POLICY_NAME.match(asked) and asked in policies:
+        if (asked := name[5:]) in policies:
             return Target(policies[asked])
         raise NotFound(
             f"There is no policy {asked[:64]!r}. Policies are: {', '.join(policies)}.",
@@ -128,9 +127,7 @@ _RULES: dict[str, Callable[[Any, Facts, Hints], bool]] = {
     "min_output_tokens": lambda least, facts, hints: (hints.output_tokens or facts.max_tokens or 0) >= least,
     "min_code": lambda least, facts, hints: facts.code >= least,
     "min_non_latin": lambda least, facts, hints: facts.non_latin >= least,
-    "thinking": lambda wanted, facts, hints: (
-        wanted == (facts.thinking in _THINKS or not _THINKS.isdisjoint(hints.thinking))
-    ),
+    "thinking": lambda wanted, facts, hints: wanted != _THINKS.isdisjoint((facts.thinking, *hints.thinking)),
 }
 """How each rule of a policy's `match` is looked at."""
 
@@ -195,26 +192,15 @@ def _resolve(
 ) -> Terms:
     """The same few combinations come up in every request, so they are worked out once."""
     step_class = policy.by_name[class_name]
-    preference = policy.prefer.get(hints.prefer) if hints.prefer else None
-
-    def said(name: str) -> float | None:
-        """A preference: the caller's number, what `prefer` stands for, the class's, the policy's."""
-        for source in (hints, preference, step_class, policy.objective):
-            value: float | None = getattr(source, name, None)
-            if value is not None:
-                return value
-        return None
-
-    limits = policy.constraints
     retries = next(r for r in (hints.retries, step_class.retries, policy.retries) if r is not None)
     verify, checks, rates = _verification(policy, step_class, hints, shape)
     hold = policy.hold if hints.hold is None else ("always" if hints.hold else "never")
-    return Terms(
+    terms = Terms(
         policy=policy.name,
         step_class=step_class.name,
-        accuracy=said("accuracy"),
-        failure_cost=said("failure_cost"),
-        time_value=said("time_value") or 0.0,
+        accuracy=_said("accuracy", policy, step_class, hints),
+        failure_cost=_said("failure_cost", policy, step_class, hints),
+        time_value=_said("time_value", policy, step_class, hints) or 0.0,
         confidence=policy.objective.confidence,
         max_attempts=1 + _retries_left(retries, hints, failed, run_retries),
         verify=verify,
@@ -224,17 +210,6 @@ def _resolve(
         f=rates.f,
         sigma=step_class.sigma,
         tau=step_class.tau,
-        deadline=min(d for d in (hints.deadline, limits.deadline, policy.deadline) if d is not None),
-        deadline_asked=hints.deadline is not None or limits.deadline is not None,
-        max_cost=_cap(limits.max_cost, hints, run_cost),
-        license=tuple(names for names in (limits.license, *hints.license) if names),
-        models=tuple(m for m in (limits.models, pin, *hints.models) if m is not None),
-        runtimes=tuple(r for r in (limits.runtime, *hints.runtime) if r is not None),
-        regions=limits.regions,
-        thinking=tuple(
-            t for t in (policy.thinking, *(frozenset((m,)) for m in sorted(hints.thinking))) if t is not None
-        ),
-        language=hints.language,
         hold=hold if shape.streamed else "never",
         output_q50=step_class.output.q50,
         output_q90=step_class.output.q90,
@@ -242,6 +217,31 @@ def _resolve(
         affinity=policy.affinity,
         words=policy.reads(step_class),
         exploration=None if pin is not None or hints.constrains else policy.explores(step_class),
+    )
+    return _narrowed(terms, policy, pin, hints, run_cost)
+
+
+def _said(name: str, policy: Policy, step_class: StepClass, hints: Hints) -> float | None:
+    """A preference: the caller's number, what `prefer` stands for, the class's, the policy's."""
+    preference = policy.prefer.get(hints.prefer) if hints.prefer else None
+    values = [getattr(source, name, None) for source in (hints, preference, step_class, policy.objective)]
+    return next((value for value in values if value is not None), None)
+
+
+def _narrowed(terms: Terms, policy: Policy, pin: frozenset[str] | None, hints: Hints, run_cost: float) -> Terms:
+    """With the constraints of all: the policy's, the model that was named, the caller's."""
+    limits, modes = policy.constraints, [frozenset((mode,)) for mode in sorted(hints.thinking)]
+    return msgspec.structs.replace(
+        terms,
+        deadline=min(d for d in (hints.deadline, limits.deadline, policy.deadline) if d is not None),
+        deadline_asked=hints.deadline is not None or limits.deadline is not None,
+        max_cost=_cap(limits.max_cost, hints, run_cost),
+        license=tuple(names for names in (limits.license, *hints.license) if names),
+        models=tuple(m for m in (limits.models, pin, *hints.models) if m is not None),
+        runtimes=tuple(r for r in (limits.runtime, *hints.runtime) if r is not None),
+        regions=limits.regions,
+        thinking=tuple(t for t in (policy.thinking, *modes) if t is not None),
+        language=hints.language,
     )
 
 

@@ -77,13 +77,14 @@ class Successes(msgspec.Struct, frozen=True, eq=False):
 
     def shifts(self, step_class: str, x: Sequence[float], sketch: bytes = b"") -> Array:
         """What the facts `x` and the words in `sketch` of one step add to the logits, for each of `arms`."""
-        keys = places.keys(self.arms, self.models, step_class)
-        out = np.zeros(len(self.arms))
-        if len(x) and self.facts.rows:
-            out += self.facts.shift(keys.facts, self.facts.centred(step_class, x))
+        out: Array | None = None
+        if x and self.facts.rows:
+            weights, level = _weighed(self, step_class)
+            out = weights @ self.facts.whole(x) + level
         if sketch and self.words is not None and self.words.rows:
-            out += self.words.shift(keys.words, *text.features(sketch))
-        return out
+            told = self.words.shift(places.keys(self.arms, self.models, step_class).words, *text.features(sketch))
+            out = told if out is None else out + told
+        return np.zeros(len(self.arms)) if out is None else out
 
     @property
     def reads(self) -> bool:
@@ -275,6 +276,14 @@ def believed(successes: Successes, step_class: str, sigma: float, tau: float) ->
         mu = score.mu + score.sd * float(mean[i]) + float(successes.calibration.shift[i])
         out[arm] = score.moved(mu, score.sd * float(covariance[i, i]) ** 0.5, sigma, tau)
     return out
+
+
+@lru_cache(maxsize=64)
+def _weighed(successes: Successes, step_class: str) -> tuple[Array, Array]:
+    """Each arm's weights of facts at a class, (arms, facts), and what facts that are all zero add, (arms,)."""
+    facts = successes.facts
+    weights = facts.weights(places.keys(successes.arms, successes.models, step_class).facts)
+    return weights, weights @ facts.centred(step_class, ())
 
 
 @lru_cache(maxsize=512)

@@ -9,7 +9,6 @@ so there is left to the arms' abilities and moves nothing here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -78,10 +77,7 @@ class Sight(msgspec.Struct, frozen=True, eq=False):
 
 
 class Weights(msgspec.Struct, frozen=True, eq=False):
-    """Rows of weights, each a prior N(0, scale^2) on every weight and what outcomes made of it.
-
-    Compared by identity, for the cache.
-    """
+    """Rows of weights, each a prior N(0, scale^2) on every weight and what outcomes made of it."""
 
     width: int
     """Facts; of a step that tells fewer, the rest are zero."""
@@ -99,19 +95,20 @@ class Weights(msgspec.Struct, frozen=True, eq=False):
         usual, own = common.mean, self.centres.get(step_class)
         if own is not None:
             usual = (own.weight * own.mean + BORROWED * usual) / (own.weight + BORROWED)
-        return self._whole(x) - usual
+        return self.whole(x) - usual
 
     def met(self, step_class: str, x: Sequence[float]) -> Weights:
         """After a step with the facts `x`."""
-        whole = self._whole(x)
+        whole = self.whole(x)
         new = {name: self.centres.get(name, Centre(whole, 0.0)).add(whole) for name in ("", step_class)}
         return msgspec.structs.replace(self, centres={**self.centres, **new})
 
-    def shift(self, keys: Keys, values: Array) -> Array:
-        """What centred facts add to the logits of arms. Rows not seen yet add nothing."""
-        if not self.rows:
-            return np.zeros(len(keys))
-        out: Array = _means(self, keys) @ values
+    def weights(self, keys: Keys) -> Array:
+        """(arms, facts): mean weights of each arm, its rows summed. Rows not seen yet add nothing."""
+        names, incidence = used(keys)
+        nothing = np.zeros(self.width)
+        rows = [self.rows.get(key) for key in names]
+        out: Array = incidence @ np.array([nothing if row is None else row.mean for row in rows])
         return out
 
     def sight(self, keys: Keys, values: Array) -> Sight:
@@ -150,7 +147,10 @@ class Weights(msgspec.Struct, frozen=True, eq=False):
         out: Array = (seen.incidence * lost[:, None]).max(0)
         return out
 
-    def _whole(self, x: Sequence[float]) -> Array:
+    def whole(self, x: Sequence[float]) -> Array:
+        """(width,): those that are not told are zero."""
+        if len(x) == self.width:
+            return np.array(x, np.float64)
         out = np.zeros(self.width)
         told = x[: self.width]
         out[: len(told)] = told
@@ -158,13 +158,3 @@ class Weights(msgspec.Struct, frozen=True, eq=False):
 
     def _blank(self, scale: float) -> Row:
         return Row(np.zeros(self.width), np.eye(self.width) * scale**2)
-
-
-@lru_cache(maxsize=64)
-def _means(weights: Weights, keys: Keys) -> Array:
-    """(arms, facts): mean weights of each arm, its rows summed."""
-    names, incidence = used(keys)
-    nothing = np.zeros(weights.width)
-    rows = [weights.rows.get(key) for key in names]
-    out: Array = incidence @ np.array([nothing if row is None else row.mean for row in rows])
-    return out

@@ -8,6 +8,7 @@ from functools import cache
 from msgspec.structs import replace
 
 from router.beliefs import Beliefs
+from router.beliefs.lengths import Asked
 from router.catalog import Catalog
 from router.errors import Infeasible, RateLimited, Unavailable
 from router.plan.affinity import kept
@@ -61,14 +62,8 @@ def _decide(
     spreads = (terms.sigma, terms.tau)
     able = skills(beliefs.success, catalog.arms, terms.step_class, *spreads, terms.confidence, failed, shifted)
     question = asked(facts, terms, situation)
-    found, gates = options(facts, terms, beliefs, catalog, situation, able, question)
-    if not found and situation.slow:  # better a slow answer than none
-        bearable = replace(situation, unhealthy=situation.unhealthy - situation.slow, slow=frozenset())
-        found, gates = options(facts, terms, beliefs, catalog, bearable, able, question)
-    if not found:
-        raise _closed(gates, situation)
-    if terms.f >= 1.0:
-        attempts = 1  # nothing tells a wrong answer from a right one, so nothing can start a retry
+    found, gates = _feasible(facts, terms, beliefs, catalog, situation, able, question)
+    attempts = attempts if terms.f < 1.0 else 1  # nothing else could tell a wrong answer, and start a retry
     space, best = _best(found, able, terms, situation.most, failed, attempts)
     picked = loop = None
     if situation.looped and terms.affinity and not failed:
@@ -97,6 +92,25 @@ def _decide(
         drawn=picked.draw if picked else None,
         loop=loop,
     )
+
+
+def _feasible(
+    facts: Facts,
+    terms: Terms,
+    beliefs: Beliefs,
+    catalog: Catalog,
+    situation: Situation,
+    able: Mapping[str, Skill],
+    question: Asked,
+) -> tuple[Options, tuple[Gate, ...]]:
+    """What can be planned with, and the gates that are closed. Raises where there is nothing."""
+    found, gates = options(facts, terms, beliefs, catalog, situation, able, question)
+    if not found and situation.slow:  # better a slow answer than none
+        bearable = replace(situation, unhealthy=situation.unhealthy - situation.slow, slow=frozenset())
+        found, gates = options(facts, terms, beliefs, catalog, bearable, able, question)
+    if not found:
+        raise _closed(gates, situation)
+    return found, gates
 
 
 def _auto(terms: Terms, attempts: int) -> bool:

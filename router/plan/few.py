@@ -12,9 +12,9 @@ from functools import lru_cache
 import msgspec
 
 from router.beliefs.length import matched
-from router.plan.probability import Failure, Layout, Table, layout, table
+from router.plan.probability import Layout, Table, layout
 from router.plan.records import Options
-from router.plan.search import DUST, EVEN, ON_TIME, Row, Space
+from router.plan.search import DUST, EVEN, ON_TIME, Row, Space, tables
 from router.terms import Terms
 
 FEW = 12
@@ -52,11 +52,9 @@ def few(space: Space, options: Options, terms: Terms, attempts: int) -> Choice:
         plans = tuple([Odds((i,), c.p, (1.0,)) for i, c in enumerate(firsts)])
         low = [c.p_low for c in firsts]
     else:
-        rates = (terms.sigma, terms.tau, terms.t, terms.f)
-        plans = odds(space.models, space.logits, attempts, *rates, space.failed)
-        same = space.low == space.logits
-        below = plans if same else odds(space.models, space.low, attempts, *rates, space.failed_low)
-        low = [o.p for o in below]
+        shape, (mean, below) = layout(space.models, attempts), tables(space, terms, attempts)
+        plans = odds(shape, mean)
+        low = [o.p for o in odds(shape, below)]
     return _choice(_rows(plans, low, space, terms), plans, space, terms, attempts)
 
 
@@ -75,19 +73,8 @@ def _choice(rows: list[Row], plans: tuple[Odds, ...], space: Space, terms: Terms
 
 
 @lru_cache(maxsize=256)
-def odds(
-    models: tuple[int, ...],
-    logits: tuple[float, ...],
-    attempts: int,
-    sigma: float,
-    tau: float,
-    t: float,
-    f: float,
-    failed: tuple[Failure, ...] = (),
-) -> tuple[Odds, ...]:
+def odds(shape: Layout, chances: Table) -> tuple[Odds, ...]:
     """Every plan, numbered as in `layout`."""
-    shape = layout(models, attempts)
-    chances = table(models, logits, attempts, sigma, tau, t, f, failed)
     return tuple(_plan(shape, chances, number) for number in range(len(chances.p)))
 
 

@@ -48,8 +48,7 @@ Shifts = tuple[int, ...]
 def shifts(successes: Successes, step_class: str, facts: Facts) -> Shifts:
     if not successes.reads:
         return ()
-    added = successes.shifts(step_class, vector(facts), facts.text) * GRID
-    return tuple([round(s) for s in added.tolist()])
+    return tuple([round(s * GRID) for s in successes.shifts(step_class, vector(facts), facts.text).tolist()])
 
 
 @lru_cache(maxsize=1024)

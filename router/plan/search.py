@@ -126,10 +126,7 @@ def search(space: Space, terms: Terms, attempts: int, *, every: bool = False) ->
     `max_cost` must leave room for each single attempt (a gate sees to that). Plans that are late are only looked for if
     the best one is, or `every` asks for it.
     """
-    shape = layout(space.models, attempts)
-    rates = (terms.sigma, terms.tau, terms.t, terms.f)
-    mean = table(space.models, space.logits, attempts, *rates, space.failed)
-    low = mean if space.low == space.logits else table(space.models, space.low, attempts, *rates, space.failed_low)
+    shape, (mean, low) = layout(space.models, attempts), tables(space, terms, attempts)
     totals = mean.visits @ np.array((space.cost, space.seconds)).T
     cost, seconds = totals[:, 0], totals[:, 1]
     objective = _objective(terms, mean.p, cost, seconds)
@@ -147,6 +144,14 @@ def search(space: Space, terms: Terms, attempts: int, *, every: bool = False) ->
             best = _first(allowed, (seconds, 0.0), (cost, DUST))
             met = terms.accuracy is None or bool(low.p[best] >= terms.accuracy - EVEN)
     return Found(space, shape, mean, low, cost, seconds, objective, allowed, best, met, on_time)
+
+
+def tables(space: Space, terms: Terms, attempts: int) -> tuple[Table, Table]:
+    """The chances of all plans as believed, and at the policy's confidence."""
+    rates = (terms.sigma, terms.tau, terms.t, terms.f)
+    mean = table(space.models, space.logits, attempts, *rates, space.failed)
+    same = space.low == space.logits
+    return mean, mean if same else table(space.models, space.low, attempts, *rates, space.failed_low)
 
 
 def _objective(terms: Terms, p: Array, cost: Array, seconds: Array) -> Array:

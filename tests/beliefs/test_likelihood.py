@@ -95,14 +95,6 @@ def test_tried(trial: Trial, seen: tuple[float, float, float | None] | None) -> 
     assert seen is None if found is None else (found.right, found.wrong, found.score) == seen and found.arm == 3
 
 
-def test_one_attempt_says_nothing_of_another_arm() -> None:
-    """What was known before a second arm was tried is taken away from that arm alone of which it spoke."""
-    alone = slope([told(0, 0, WRONG)], np.array([0.5]), 1.5, 1.0, 0.4)
-    beside = slope([told(0, 0, WRONG)], np.array([0.5, -0.3]), 1.5, 1.0, 0.4)
-    assert beside.gradient == pytest.approx([alone.gradient[0], 0.0])
-    assert beside.precision == pytest.approx(np.array([[alone.precision[0, 0], 0.0], [0.0, 0.0]]))
-
-
 @pytest.mark.parametrize("curvature", [[[-0.2]], [[0.1, 0.3], [0.3, 0.1]], np.diag([0.1, -0.2, 0.3]).tolist()])
 def test_negative_curvature_takes_nothing_away(curvature: list[list[float]]) -> None:
     """Directions in which the likelihood curves upwards count for nothing; the others stay."""

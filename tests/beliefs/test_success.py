@@ -111,7 +111,8 @@ def test_facts_are_learned_and_shared() -> None:
         known = known.observe(said((N, float(rng.uniform() < 1 / (1 + np.exp(-logit)))), x=x))
     hard, easy = known.shifts("task", (1.0, 0.0)), known.shifts("task", (-1.0, 0.0))
     other = known.shifts("task", (0.0, 1.0))
-    assert hard[0] == pytest.approx(-easy[0], abs=0.2) and hard[0] < -0.9
+    usual = known.shifts("task", (0.0, 0.0))
+    assert hard[0] - usual[0] == pytest.approx(usual[0] - easy[0]) and abs(usual[0]) < 0.1 and hard[0] < -0.9
     assert hard[0] < hard[1] < -0.2 and abs(other[0]) < 0.4
     assert known.shifts("chat", (1.0, 0.0))[0] < -0.2
     assert p(known, N) == pytest.approx(0.6047, abs=0.07)
@@ -169,10 +170,10 @@ def test_spread_is_learned_and_used() -> None:
 def test_updates_are_quick() -> None:
     """Hundreds of outcomes a second can be learned from: no update may cost what a decision must not."""
     known, x = blank(), tuple([0.5] * 20)
-    began = time.perf_counter()
+    began = time.process_time()
     for i in range(100):
         known = known.observe(said((ARMS[i % 3], float(i % 2)), x=x))
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_a_caller_that_tells_of_wrong_answers_alone_calibrates_nothing_away() -> None:

@@ -58,10 +58,10 @@ def test_quick() -> None:
     """A kilobyte takes some tenths of a millisecond at most."""
     text = ("The quick brown fox jumps over the lazy dog. " * 30)[:1024]
     hashed(text)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(50):
         hashed(text)
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
 
 
 def message(role: str, content: object) -> Message:

@@ -114,11 +114,11 @@ def test_one_update() -> None:
     start, values = Weights(3, SCALES), np.array([1.0, -2.0, 0.0])
     seen = start.sight(KEYS, values)
     shared, own = 0.25 * 5.0, 0.04 * 5.0
-    assert not start.shift(KEYS, values).any()
+    assert not start.weights(KEYS).any()
     assert seen.covariance == pytest.approx(np.array([[shared + own, shared], [shared, shared + own]]))
     alone = start.sight(KEYS[:1], values)
     new = start.add(alone, np.array([0.3]), np.array([[0.1]]), 1.0)
-    assert new.shift(KEYS, values) == pytest.approx([0.3 * (shared + own), 0.3 * shared])
+    assert new.weights(KEYS) @ values == pytest.approx([0.3 * (shared + own), 0.3 * shared])
     of_row = new.sight(KEYS, values).variance
     lost = 1.0 - 0.1 * (shared + own)
     assert of_row == pytest.approx([shared * lost, own * lost, own]) and not start.rows
@@ -132,7 +132,7 @@ def test_forgetting() -> None:
     start = Weights(2, SCALES)
     known = start.add(start.sight(KEYS[:1], values), np.array([1.0]), np.array([[0.3]]), 1.0)
     gone = known.add(known.sight(KEYS[:1], values), np.zeros(1), nothing, 1e-12)
-    assert gone.shift(KEYS, values) == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert gone.weights(KEYS) @ values == pytest.approx([0.0, 0.0], abs=1e-9)
     assert gone.sight(KEYS, values).variance == pytest.approx(start.sight(KEYS, values).variance)
     little = known.add(known.sight(KEYS[:1], values), np.zeros(1), nothing, DUE + 0.01)
     row = little.rows["all", ""]
