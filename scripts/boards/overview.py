@@ -7,7 +7,7 @@ from scripts.boards.record import (
     CHOSEN,
     EXPECTED,
     MODEL_COST,
-    RATE,
+    PER_HOUR,
     SERVER,
     Board,
     Panel,
@@ -15,7 +15,9 @@ from scripts.boards.record import (
     Row,
     one,
     quantile,
+    rate,
     ratio,
+    share,
 )
 
 OVERVIEW = Board(
@@ -112,7 +114,7 @@ OVERVIEW = Board(
                 Panel(
                     "USD per hour",
                     "Paid at upstreams.",
-                    one(f"sum by (model) (rate(turnout_cost_usd_total[{RATE}])) * 3600", "{{model}}"),
+                    PER_HOUR,
                     "currencyUSD",
                     "stack",
                 ),
@@ -124,29 +126,21 @@ OVERVIEW = Board(
                 Panel(
                     "First model of the plan",
                     "Share of decisions.",
-                    one(
-                        f"sum by (model) (rate(turnout_decisions_total[{RATE}]))"
-                        f" / scalar(sum(rate(turnout_decisions_total[{RATE}])))",
-                        "{{model}}",
-                    ),
+                    share("turnout_decisions_total", "model"),
                     "percentunit",
                     "stack",
                 ),
                 Panel(
                     "What decided",
                     "Share of decisions by reason.",
-                    one(
-                        f"sum by (reason) (rate(turnout_decisions_total[{RATE}]))"
-                        f" / scalar(sum(rate(turnout_decisions_total[{RATE}])))",
-                        "{{reason}}",
-                    ),
+                    share("turnout_decisions_total", "reason"),
                     "percentunit",
                     "stack",
                 ),
                 Panel(
                     "Answers by status",
                     "What callers got. 499: they left.",
-                    one(f"sum by (status) (rate({SERVER}_count[{RATE}]))", "{{status}}"),
+                    one(rate(f"{SERVER}_count", "status"), "{{status}}"),
                     "reqps",
                     "stack",
                 ),

@@ -16,6 +16,7 @@ from scripts.boards.record import (
     Row,
     one,
     quantile,
+    rate,
     ratio,
 )
 
@@ -92,11 +93,7 @@ QUALITY = Board(
                 Panel(
                     "Retries for each step",
                     "Attempts after the first, by why: a check refused, a fault, the caller asked again.",
-                    one(
-                        f"sum by (reason) (rate(turnout_retries_total[{RATE}]))"
-                        f" / scalar(sum(rate({SERVER}_count[{RATE}])))",
-                        "{{reason}}",
-                    ),
+                    one(f"{rate('turnout_retries_total', 'reason')} / scalar({rate(f'{SERVER}_count')})", "{{reason}}"),
                     kind="stack",
                 ),
                 Panel(
@@ -108,7 +105,7 @@ QUALITY = Board(
                 Panel(
                     "Escalations",
                     "Later attempts for each second, by the model that they went to.",
-                    one(f'sum by (model) (rate(turnout_retries_total{{reason!="fault"}}[{RATE}]))', "{{model}}"),
+                    one(rate('turnout_retries_total{reason!="fault"}', "model"), "{{model}}"),
                     "ops",
                     "stack",
                 ),
@@ -117,10 +114,7 @@ QUALITY = Board(
                     "Expected cost per success of the chosen plans less that of the cheapest model alone, where that "
                     "is above zero: what accuracy and exploration cost, by what was believed. What hindsight knows, no "
                     "server does; turnout compare asks every model.",
-                    one(
-                        f"clamp_min(({CHOSEN}) - on (step_class) min by (step_class) ({ALONE}), 0)",
-                        "{{step_class}}",
-                    ),
+                    one(f"clamp_min(({CHOSEN}) - on (step_class) min by (step_class) ({ALONE}), 0)", "{{step_class}}"),
                     "currencyUSD",
                 ),
                 Panel(

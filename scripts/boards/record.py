@@ -48,6 +48,21 @@ def one(expr: str, legend: str = "") -> tuple[Query, ...]:
     return (Query(expr, legend),)
 
 
+def rate(counter: str, by: str = "") -> str:
+    """For each second; `by`: labels that stay, comma between them."""
+    kept = f" by ({by}) " if by else ""
+    return f"sum{kept}(rate({counter}[{RATE}]))"
+
+
+def share(counter: str, by: str) -> tuple[Query, ...]:
+    """Of all that is counted, by one label."""
+    return one(f"{rate(counter, by)} / scalar({rate(counter)})", f"{{{{{by}}}}}")
+
+
+def quantiles(metric: str, *which: float) -> tuple[Query, ...]:
+    return tuple(Query(quantile(q, metric), f"p{q * 100:g}") for q in which)
+
+
 def quantile(q: float, metric: str, by: str = "", window: str = RATE) -> str:
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({q}, sum by ({labels}) (rate({metric}_bucket[{window}])))"
@@ -64,6 +79,9 @@ TRIED = 'source=~"checks|none|upstream"'
 RIGHT = 'turnout_outcomes_total{outcome="success"}'
 SAID = 'turnout_outcomes_total{outcome=~"success|failure"}'
 EXPECTED = ratio("turnout_expected_cost_usd_total", "turnout_expected_success_total", "plan")
+PER_HOUR = one(f"{rate('turnout_cost_usd_total', 'model')} * 3600", "{{model}}")
+"""USD."""
+PLACE = "{{model}}:{{deployment}}"
 MODEL_COST = (
     f"sum by (model, step_class) (increase(turnout_cost_usd_total[{SPAN}]))"
     f" / (sum by (model, step_class) (increase(turnout_outcomes_total{{{TRIED}}}[{SPAN}]))"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.boards.record import RATE, SERVER, SPAN, Board, Panel, Query, Row, one, quantile
+from scripts.boards.record import RATE, SERVER, SPAN, Board, Panel, Query, Row, one, quantiles, rate
 
 SERVICE = Board(
     "turnout-service",
@@ -15,25 +15,20 @@ SERVICE = Board(
                 Panel(
                     "Latency",
                     "Of whole steps.",
-                    tuple(Query(quantile(q, SERVER), f"p{q * 100:g}") for q in (0.5, 0.95, 0.99)),
+                    quantiles(SERVER, 0.5, 0.95, 0.99),
                     "s",
                     exemplars=True,
                 ),
                 Panel(
                     "First token",
                     "Of streamed steps, failed attempts before it included.",
-                    tuple(
-                        Query(quantile(q, "gen_ai_server_time_to_first_token_seconds"), f"p{q * 100:g}")
-                        for q in (0.5, 0.95)
-                    ),
+                    quantiles("gen_ai_server_time_to_first_token_seconds", 0.5, 0.95),
                     "s",
                 ),
                 Panel(
                     "Overhead",
                     "What Turnout adds before the first attempt.",
-                    tuple(
-                        Query(quantile(q, "turnout_decision_overhead_seconds"), f"p{q * 100:g}") for q in (0.5, 0.99)
-                    ),
+                    quantiles("turnout_decision_overhead_seconds", 0.5, 0.99),
                     "s",
                 ),
             ),
@@ -49,14 +44,14 @@ SERVICE = Board(
                 Panel(
                     "Queued and shed",
                     "Attempts for each second that found no room, by what became of them.",
-                    one(f"sum by (result) (rate(turnout_queue_total[{RATE}])) or vector(0)", "{{result}}"),
+                    one(f"{rate('turnout_queue_total', 'result')} or vector(0)", "{{result}}"),
                     "reqps",
                     "stack",
                 ),
                 Panel(
                     "Retries not made",
                     "Faults for each second after which nobody else was tried, too many steps having faults.",
-                    one(f"sum(rate(turnout_fault_retries_denied_total[{RATE}]))", "denied"),
+                    one(rate("turnout_fault_retries_denied_total"), "denied"),
                     "reqps",
                 ),
             ),
@@ -75,8 +70,8 @@ SERVICE = Board(
                     "Store errors and losses",
                     "For each second.",
                     (
-                        Query(f"sum(rate(turnout_store_errors_total[{RATE}]))", "errors"),
-                        Query(f"sum(rate(turnout_store_lost_total[{RATE}]))", "lost"),
+                        Query(rate("turnout_store_errors_total"), "errors"),
+                        Query(rate("turnout_store_lost_total"), "lost"),
                         Query("sum(turnout_store_waiting)", "waiting now"),
                     ),
                 ),
@@ -84,8 +79,8 @@ SERVICE = Board(
                     "Journal",
                     "Records for each second, and those that were lost.",
                     (
-                        Query(f"sum(rate(turnout_journal_records_total[{RATE}]))", "written"),
-                        Query(f"sum(rate(turnout_journal_dropped_total[{RATE}]))", "lost"),
+                        Query(rate("turnout_journal_records_total"), "written"),
+                        Query(rate("turnout_journal_dropped_total"), "lost"),
                         Query("max(turnout_journal_degraded)", "cannot be written"),
                     ),
                 ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.boards.record import CLIENT, RATE, SPAN, Board, Panel, Row, one, quantile
+from scripts.boards.record import CLIENT, PER_HOUR, PLACE, RATE, SPAN, Board, Panel, Row, one, quantile, rate
 
 UPSTREAMS = Board(
     "turnout-upstreams",
@@ -32,24 +32,18 @@ UPSTREAMS = Board(
                 Panel(
                     "Median time to first token",
                     "By deployment, over an hour.",
-                    one(
-                        quantile(0.5, "gen_ai_client_time_to_first_token_seconds", "model, deployment", SPAN),
-                        "{{model}}:{{deployment}}",
-                    ),
+                    one(quantile(0.5, "gen_ai_client_time_to_first_token_seconds", "model, deployment", SPAN), PLACE),
                     "s",
                 ),
                 Panel(
                     "Median tokens per second",
                     "By deployment, over an hour.",
-                    one(
-                        quantile(0.5, "turnout_output_tokens_per_second", "model, deployment", SPAN),
-                        "{{model}}:{{deployment}}",
-                    ),
+                    one(quantile(0.5, "turnout_output_tokens_per_second", "model, deployment", SPAN), PLACE),
                 ),
                 Panel(
                     "Attempt, p95",
                     "To its end; a dot leads to its trace.",
-                    one(quantile(0.95, CLIENT, "model, deployment"), "{{model}}:{{deployment}}"),
+                    one(quantile(0.95, CLIENT, "model, deployment"), PLACE),
                     "s",
                     exemplars=True,
                 ),
@@ -78,17 +72,14 @@ UPSTREAMS = Board(
                 Panel(
                     "Too many requests",
                     "429s for each second.",
-                    one(
-                        f'sum by (model, deployment) (rate({CLIENT}_count{{error_type="rate_limited"}}[{RATE}]))',
-                        "{{model}}:{{deployment}}",
-                    ),
+                    one(rate(f'{CLIENT}_count{{error_type="rate_limited"}}', "model, deployment"), PLACE),
                     "reqps",
                 ),
                 Panel(
                     "Faults",
                     "For each second, by kind.",
                     one(
-                        f'sum by (deployment, error_type) (rate({CLIENT}_count{{error_type!=""}}[{RATE}]))',
+                        rate(f'{CLIENT}_count{{error_type!=""}}', "deployment, error_type"),
                         "{{deployment}} {{error_type}}",
                     ),
                     "reqps",
@@ -97,7 +88,7 @@ UPSTREAMS = Board(
                 Panel(
                     "Attempts",
                     "For each second.",
-                    one(f"sum by (model, deployment) (rate({CLIENT}_count[{RATE}]))", "{{model}}:{{deployment}}"),
+                    one(rate(f"{CLIENT}_count", "model, deployment"), PLACE),
                     "reqps",
                     "stack",
                 ),
@@ -109,7 +100,7 @@ UPSTREAMS = Board(
                 Panel(
                     "USD per hour",
                     "By model.",
-                    one(f"sum by (model) (rate(turnout_cost_usd_total[{RATE}])) * 3600", "{{model}}"),
+                    PER_HOUR,
                     "currencyUSD",
                     "stack",
                     12,
@@ -118,8 +109,7 @@ UPSTREAMS = Board(
                     "Tokens per second paid for",
                     "In and out.",
                     one(
-                        f"sum by (model, token_type) (rate(gen_ai_client_token_usage_tokens_total[{RATE}]))",
-                        "{{model}} {{token_type}}",
+                        rate("gen_ai_client_token_usage_tokens_total", "model, token_type"), "{{model}} {{token_type}}"
                     ),
                     kind="stack",
                     width=12,
