@@ -27,9 +27,8 @@ from scripts.boards.record import Board, Panel, Query
 from scripts.boards.service import SERVICE
 from scripts.boards.upstreams import UPSTREAMS
 
-DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
-FOLDERS = (DEPLOY / "grafana" / "dashboards", DEPLOY / "helm" / "turnout" / "dashboards")
-"""The same in both: a chart can ship nothing from outside its folder."""
+FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "turnout" / "dashboards"
+"""In the chart, which can ship nothing from outside its own folder; the compose stack mounts it from there."""
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="prometheus")
 BOARDS = (OVERVIEW, QUALITY, UPSTREAMS, SERVICE)
 KINDS = {"stat": stat, "bars": bargauge, "heat": heatmap}
@@ -113,8 +112,7 @@ def files() -> Iterator[tuple[Path, str]]:
     """Each dashboard's file, and what is to be in it."""
     for board in BOARDS:
         text = JSONEncoder(sort_keys=True, indent=2).encode(built(board).build())
-        for folder in FOLDERS:
-            yield folder / f"{board.uid.removeprefix('turnout-')}.json", text + "\n"
+        yield FOLDER / f"{board.uid.removeprefix('turnout-')}.json", text + "\n"
 
 
 if __name__ == "__main__":

@@ -25,13 +25,15 @@ def used(expression: str) -> set[str]:
     return set(re.findall(r"\b(?:turnout[_:][a-z0-9_:]+|gen_ai_\w+|process_\w+)", plain))
 
 
+def named() -> dict[str, set[str]]:
+    """Each metric, and the names that a scrape brings of it."""
+    ends = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+    return {f.name: {f.name + end for end in ends.get(f.type, ("",))} for f in Families().registry.collect()}
+
+
 def known() -> set[str]:
     """Every name that a scrape or a rule brings."""
-    found = set(RECORDED)
-    for family in Families().registry.collect():
-        ends = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))
-        found.update(family.name + end for end in ends)
-    return found
+    return set(RECORDED).union(*named().values())
 
 
 def test_promtool_finds_nothing_wrong(promtool: str) -> None:
