@@ -10,18 +10,24 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from router.errors import ConfigError
 from router.settings import shipped_dir
 from router.simulate import children
+from router.simulate.children import Child
 from router.simulate.live import PACE, Traffic
-from router.simulate.server import Options
+from router.simulate.server import Options, listen
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "rules"
+WATCH_S = 0.5
+"""Seconds between two looks whether the servers live."""
 CONFIG = """\
 global: {{scrape_interval: {every}s, evaluation_interval: {every}s}}
 rule_files: ["{rules}/*.yml"]
@@ -59,28 +65,50 @@ def prometheus(binary: str, scraped: int, port: int, every: int = 2) -> Iterator
 
 
 @contextlib.contextmanager
-def stage(port: int, seed: int, speed: float) -> Iterator[tuple[str, str]]:
-    """Simulated models and a Turnout that learns, on `port` of loopback; its base URL and that of a model."""
+def stage(port: int, seed: int, speed: float) -> Iterator[tuple[str, str, Sequence[Child]]]:
+    """Simulated models and a Turnout that learns, on `port` of loopback; its base URL, that of a model, and the
+    processes. Raises ConfigError where the port is taken."""
+    listen("127.0.0.1", port).close()
     policies = shipped_dir()
     catalog = policies / "models.yaml"
     with contextlib.ExitStack() as stack:
         options = Options(seed=seed, speed=speed)
-        _, addresses = stack.enter_context(children.models(catalog, options, os.environ))
+        models, addresses = stack.enter_context(children.models(catalog, options, os.environ))
         scene = children.scene(catalog, addresses)
-        stack.enter_context(children.router(scene, policies, port, os.environ, learns=True))
-        yield f"http://127.0.0.1:{port}/v1", next(iter(addresses.values()))
+        turnout = stack.enter_context(children.router(scene, policies, port, os.environ, learns=True))
+        yield f"http://127.0.0.1:{port}/v1", next(iter(addresses.values())), (models, turnout)
+
+
+async def work(traffic: Traffic, servers: Sequence[Child]) -> None:
+    """Never returns. Raises ConfigError where a server has ended."""
+    playing = asyncio.create_task(traffic.play())
+    while not playing.done():
+        await asyncio.wait([playing], timeout=WATCH_S)
+        children.check(servers, "make live")
+    await playing
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends with it, as at Ctrl-C
+    try:
+        run(arguments())
+    except ConfigError as error:
+        sys.exit(str(error))
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--prometheus-port", type=int, default=9090)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--speed", type=float, default=50.0, help="simulated seconds in a real one")
     parser.add_argument("--pace", type=float, default=PACE, help="agent runs that begin in a second")
-    told = parser.parse_args()
+    return parser.parse_args()
+
+
+def run(told: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
-        address, models = stack.enter_context(stage(told.port, told.seed, told.speed))
+        address, models, servers = stack.enter_context(stage(told.port, told.seed, told.speed))
         print(f"Turnout      {address.removesuffix('/v1')}/ui\nmetrics      {address.removesuffix('/v1')}/metrics")
         binary = program("prometheus")
         if binary is None:
@@ -89,7 +117,7 @@ def main() -> None:
             where = stack.enter_context(prometheus(binary, told.port, told.prometheus_port))
             print(f"Prometheus   {where}/alerts")
         print("Agents are at work. Ctrl-C ends all of it.", flush=True)
-        asyncio.run(Traffic(address, models, seed=told.seed, pace=told.pace).play())
+        asyncio.run(work(Traffic(address, models, seed=told.seed, pace=told.pace), servers))
 
 
 if __name__ == "__main__":

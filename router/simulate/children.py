@@ -14,6 +14,7 @@ import msgspec
 
 from router import catalog as catalogs
 from router.catalog import Catalog
+from router.errors import ConfigError
 from router.settings import PREFIX
 from router.simulate.server import Options, listen, simulated, url
 
@@ -89,6 +90,13 @@ def child(
             yield Child(what, process, errors)
         finally:
             _end(process)
+
+
+def check(servers: Sequence[Child], command: str) -> None:
+    """Raises ConfigError with its last words where one of the servers that `command` started has ended."""
+    for server in servers:
+        if (ending := server.epitaph()) is not None:
+            raise ConfigError(command, None, ending)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -182,9 +182,7 @@ class _Demo:
                     raise ConfigError("turnout demo", None, f"{client.base_url} did not come up in {READY_S:g} s")
 
     def _check(self) -> None:
-        for server in self._servers:
-            if (ending := server.epitaph()) is not None:
-                raise ConfigError("turnout demo", None, ending)
+        children.check(self._servers, "turnout demo")
 
     async def _compare(self, work: Sequence[Job], seed: int) -> list[Row]:
         """Every job in every lane, all lanes at once."""

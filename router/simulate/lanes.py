@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
+from httpx import HTTPError  # noqa: TID251 (what the openai SDK lets through where a stream breaks)
 from openai import APIError, AsyncOpenAI
 
 from router.simulate import tasks
@@ -61,7 +62,7 @@ class Agent:
     ) -> None:
         self._lane, self._clients, self._wrong = lane, clients, wrong
         self.refused = 0
-        """Requests that were answered with an error."""
+        """Requests that were answered with an error, or not to their end."""
 
     async def work(self, job: Job) -> bool:
         """Whether the job ended in the right answer."""
@@ -88,8 +89,8 @@ class Agent:
         for attempt in range(1, 2 + (job.profile.retries if outside else 0)):
             try:
                 reply = await self._ask(job, step_id, messages, attempt)
-            except APIError:
-                self.refused += 1  # the model cannot take the step, or failed: that attempt is gone
+            except (APIError, HTTPError):
+                self.refused += 1  # the model cannot take the step, failed, or went: that attempt is gone
                 continue
             if accept(reply):
                 break

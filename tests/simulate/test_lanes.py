@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI
 
 from router import hints as known
 from router.catalog import Catalog
 from router.simulate.lanes import Agent, Lane, cascade, fixed, hints
 from router.simulate.workload import Job, jobs
+from tests.faulty import Faulty
 from tests.simulate.asking import ledger
 from tests.simulate.conftest import NEMOTRON, QWEN, Models
 
@@ -103,3 +105,13 @@ async def test_a_cascade_escalates(catalog: Catalog, models: Models) -> None:
     for attempts in entries.values():
         assert [e["arm"] for e in attempts] == [f"{NEMOTRON}/on", f"{STRONG}/on", f"{STRONG}/on"][: len(attempts)]
     assert max(map(len, entries.values())) > 1
+
+
+@pytest.mark.parametrize("fault", ["close-mid", "bad-chunk-mid", "hang-up"])
+async def test_a_stream_that_breaks_is_an_attempt_that_is_gone(fault: str) -> None:
+    """Whatever the client library makes of a server that goes in the middle of an answer, the agent tries again."""
+    (job,) = small(1, "long_output")
+    async with Faulty() as upstream, AsyncOpenAI(base_url=upstream.url, api_key="none", max_retries=0) as client:
+        agent = Agent(fixed(fault, fault), {fault: client})
+        assert await agent.work(job) is False
+    assert agent.refused == upstream.requests == 1 + job.profile.retries == 2

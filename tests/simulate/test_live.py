@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from urllib.request import urlopen
 
 import pytest
 
+from router.errors import ConfigError
 from router.simulate import live
 from router.simulate.live import Traffic
 from router.simulate.workload import jobs
-from scripts.live import stage
+from scripts.live import stage, work
 from tests.clients.running import free_port
 
 
@@ -32,7 +34,7 @@ async def test_agents_judge_what_they_get(monkeypatch: pytest.MonkeyPatch) -> No
     """Each answer gets its verdict, wrong ones before they are asked for again; the models' ledger is emptied."""
     monkeypatch.setattr(live, "ROUND", 12)
     port = free_port()
-    with stage(port, 7, 5_000.0) as (address, models):
+    with stage(port, 7, 5_000.0) as (address, models, _):
         root = models.removesuffix("/v1")
         for _ in range(300):
             try:
@@ -60,3 +62,19 @@ async def test_agents_go_on_where_nobody_answers(monkeypatch: pytest.MonkeyPatch
     traffic = Traffic(nowhere, nowhere, pace=100.0)
     await asyncio.wait_for(traffic.play(rounds=1), 30)
     assert (traffic.steps, traffic.untold) == (6, 6)
+
+
+async def test_a_server_that_ends_is_told() -> None:
+    """With its last words, instead of agents that go on asking nobody."""
+    port = free_port()
+    with stage(port, 7, 5_000.0) as (address, models, servers):
+        servers[1].process.kill()
+        with pytest.raises(ConfigError, match="make live: Turnout ended with status -9"):
+            await asyncio.wait_for(work(Traffic(address, models, pace=50.0), servers), 30)
+
+
+def test_a_taken_port_is_told_before_anything_starts() -> None:
+    """Not a server that is there for nobody."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(ConfigError, match="cannot be bound"), stage(taken.getsockname()[1], 7, 5_000.0):
+            pass

@@ -52,7 +52,7 @@ def ask() -> Iterator[Ask]:
     """Asks Prometheus, once it has seen a while of traffic."""
     port, other = free_port(), free_port()
     with (
-        live.stage(port, 7, 400.0) as (address, models),
+        live.stage(port, 7, 400.0) as (address, models, _),
         live.prometheus(binary("prometheus"), port, other, 1) as where,
     ):
         _until(lambda: _get(f"{address}/models") is not None)
