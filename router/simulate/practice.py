@@ -18,7 +18,8 @@ import msgspec
 from router import plan, step
 from router.beliefs import Beliefs
 from router.catalog import Arm, Catalog
-from router.outcome import Attempt, CheckResult, Outcome
+from router.hints import Hints
+from router.outcome import Attempt, CheckResult, Outcome, Recall
 from router.plan import Candidate, Decision, Situation
 from router.plan.records import Lot
 from router.policy import Policy
@@ -31,6 +32,7 @@ from router.simulate.server import MODES
 from router.simulate.speech import Said, speak
 from router.simulate.workload import Job, jobs
 from router.simulate.world import World, pace
+from router.step import Facts
 from router.store.memory import MemoryStore
 from router.terms import Target, Terms, resolve
 from router.wire import ask, chat
@@ -109,19 +111,8 @@ class Serving:
         recall = await self._store.recall("", said.step_id, said.run_id)
         refused, forgotten = ask.refused(said, recall, {})
         facts = step.facts(request)
-        failed = len(refused) + forgotten
-        terms = resolve(self._target, facts, said, streamed=stream, failed=failed)
-        situation = Situation(
-            warm=recall.warm,
-            failed=refused,
-            assume_failed=forgotten,
-            step=said.step,
-            past=recall.past,
-            before=recall.size,
-            lot=self._lot(said.run_id or "") if terms.exploration else None,
-        )
-        decision = plan.decide(facts, terms, self.beliefs, self._catalog, situation)
-        began = self._now
+        decision = self._decided(facts, said, recall, refused, forgotten, streamed=stream)
+        began, terms = self._now, decision.terms
         attempts, told = self._walked(decision, sent)
         outcome = Outcome(
             decision_id=f"dec_{hexadecimal(self._seed, self.outcomes)}",
@@ -145,6 +136,22 @@ class Serving:
         )
         self._learn(outcome)
         return _streamed(told) if stream else SimpleNamespace(choices=[SimpleNamespace(message=_message(told))])
+
+    def _decided(
+        self, facts: Facts, said: Hints, recall: Recall, refused: tuple[str, ...], forgotten: int, *, streamed: bool
+    ) -> Decision:
+        """As the pipeline decides."""
+        terms = resolve(self._target, facts, said, streamed=streamed, failed=len(refused) + forgotten)
+        situation = Situation(
+            warm=recall.warm,
+            failed=refused,
+            assume_failed=forgotten,
+            step=said.step,
+            past=recall.past,
+            before=recall.size,
+            lot=self._lot(said.run_id or "") if terms.exploration else None,
+        )
+        return plan.decide(facts, terms, self.beliefs, self._catalog, situation)
 
     def _lot(self, run: str) -> Lot:
         """The run's draw, as `lots` makes it of a secret: here of the seed."""
