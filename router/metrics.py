@@ -74,7 +74,7 @@ class Metrics(Families):
     def observe(self, outcome: Outcome) -> None:
         """Moves everything that one finished step moves."""
         step_class = self._class(outcome.step_class)
-        trace = outcome.trace_id
+        trace = outcome.trace_id if outcome.sampled else None  # an example that nobody can look up is none
         self.server_duration.labels(step_class, str(outcome.status)).observe(outcome.seconds, trace)
         decision = outcome.decision
         if decision is not None:
@@ -88,7 +88,7 @@ class Metrics(Families):
         if outcome.result == "rejected":
             self.exhausted.labels(step_class).inc()
         for index, attempt in enumerate(outcome.attempts):
-            self._attempt(outcome, attempt, index, step_class)
+            self._attempt(outcome, attempt, index, step_class, trace)
             for judging in attempt.judgings:
                 self.judged_by.labels(judging.name, judging.result, outcome.policy).inc()
                 self.judge_seconds.labels(judging.name).observe(judging.seconds)
@@ -112,11 +112,9 @@ class Metrics(Families):
             self.calibration.labels(about.answers[0].model, p_bin(about.p), first).inc()
             self.calibration_predicted.labels(about.answers[0].model, p_bin(about.p)).inc(about.p)
 
-    def _attempt(self, outcome: Outcome, attempt: Attempt, index: int, step_class: str) -> None:
+    def _attempt(self, outcome: Outcome, attempt: Attempt, index: int, step_class: str, trace: str | None) -> None:
         model = attempt.model
-        self.client_duration.labels(model, attempt.deployment, attempt.fault or "").observe(
-            attempt.seconds, outcome.trace_id
-        )
+        self.client_duration.labels(model, attempt.deployment, attempt.fault or "").observe(attempt.seconds, trace)
         result, source = _judged(attempt)
         why = _retried(outcome, index)
         self.outcomes.labels(model, step_class, "later" if why else "1", result, source, outcome.policy).inc()
@@ -132,8 +130,8 @@ class Metrics(Families):
                 self._foretold(outcome.offer(attempt), attempt, step_class)
             if attempt.first_token_s is not None:
                 # What the caller waited, failed attempts before this one included.
-                self.first_token.labels(model).observe(attempt.started + attempt.first_token_s, outcome.trace_id)
-                self._pace(attempt, attempt.first_token_s, outcome.trace_id)
+                self.first_token.labels(model).observe(attempt.started + attempt.first_token_s, trace)
+                self._pace(attempt, attempt.first_token_s, trace)
 
     def _expected(self, decision: Any, step_class: str) -> None:
         """What was expected of the chosen plan, and of one attempt at each model that could have taken the step: at

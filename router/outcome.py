@@ -155,6 +155,11 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.status == 200 and self.result != "disconnected"
 
     @property
+    def sampled(self) -> bool:
+        """Whether its trace may have been kept."""
+        return self.trace is not None and self.trace.sampled
+
+    @property
     def cost_usd(self) -> float:
         """Of upstreams and judges together."""
         return sum(a.cost_usd + a.judge_usd for a in self.attempts)

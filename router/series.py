@@ -146,9 +146,6 @@ class Gauge(Family[Level]):
     def set(self, value: float) -> None:
         self.alone.set(value)
 
-    def set_to_current_time(self) -> None:
-        self.alone.set_to_current_time()
-
     def only(self, *rows: Labels) -> None:
         """Sets the series of these label values to 1 and forgets all others."""
         series = {row: Level() for row in rows}

@@ -262,9 +262,11 @@ TRACED = (
 
 
 def test_each_time_points_to_a_trace(metrics: Metrics) -> None:
-    """The last one in each bucket, with its value and moment; what has no trace takes no example away."""
-    for trace, seconds in (("a" * 32, 2.0), (None, 2.1), ("b" * 32, 9.0)):
-        metrics.observe(outcome(attempt(first_token_s=0.1), trace=Trace(trace) if trace else None, seconds=seconds))
+    """The last one in each bucket, with its value and moment; what has no trace, or one that was not sampled and so is
+    kept nowhere, takes no example away."""
+    unsampled = Trace("c" * 32, flags=0)
+    for trace, seconds in ((Trace("a" * 32), 2.0), (None, 2.1), (unsampled, 2.2), (Trace("b" * 32), 9.0)):
+        metrics.observe(outcome(attempt(first_token_s=0.1), trace=trace, seconds=seconds))
     text = metrics.render(OPENMETRICS)[0].decode()
     found = {
         f.name: {s.labels["le"]: s.exemplar for s in f.samples if s.exemplar}

@@ -53,7 +53,7 @@ def test_a_family_without_labels_is_there_at_zero() -> None:
     counter, gauge = Counter("c", "x", registry=registry), Gauge("g", "x", registry=registry)
     assert {"c_total 0.0", "g 0.0"} <= set(text(registry))
     counter.inc()
-    gauge.set_to_current_time()
+    gauge.alone.set_to_current_time()
     assert "c_total 1.0" in text(registry)
     assert gauge.alone.value == pytest.approx(time.time(), abs=60)
 

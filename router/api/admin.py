@@ -9,14 +9,13 @@ import msgspec
 from fastapi import APIRouter, Query
 
 from router.api.explain import render
-from router.beliefs import Beliefs
 from router.beliefs.latent import moments, spread
 from router.beliefs.published import Success
 from router.config import Config
 from router.errors import NotFound
-from router.outcome import Attempt, Outcome
+from router.outcome import Outcome
 from router.policy import Policy, StepClass
-from router.recent import KEPT, Recent, Seen
+from router.recent import KEPT, Bin, Recent, Seen
 from router.reports import Asked
 
 CERTAIN = 0.9
@@ -130,7 +129,7 @@ def _whole(seen: Seen) -> dict[str, Any]:
     return {
         **_short(seen),
         "hints": _hints(outcome),
-        "tries": [_try(a) for a in outcome.attempts],
+        "tries": msgspec.to_builtins(outcome.attempts),
         "decision": _decision(outcome),
     }
 
@@ -147,11 +146,6 @@ def _hints(outcome: Outcome) -> Any:
         return {}
     given = msgspec.structs.asdict(outcome.hints)
     return msgspec.to_builtins({name: value for name, value in given.items() if value not in (None, (), frozenset())})
-
-
-def _try(attempt: Attempt) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(attempt)
-    return found
 
 
 def _class(step_class: StepClass, now: Config) -> dict[str, Any]:
@@ -193,23 +187,18 @@ def _chance(known: Success, step_class: StepClass) -> dict[str, float]:
 
 
 def _speeds(now: Config) -> list[dict[str, Any]]:
-    beliefs: Beliefs = now.beliefs
-    found = []
-    for model in now.catalog.models.values():
-        for deployment in model.deployments:
-            key = f"{model.name}:{deployment.name}"
-            pace = beliefs.speed.paces[key]
-            found.append(
-                {
-                    "deployment": key,
-                    "first_token_s": round(pace.first_token_s, 3),
-                    "tokens_per_s": round(pace.tokens_per_s(1000.0), 1),
-                }
-            )
-    return found
+    paces = {key: now.beliefs.speed.paces[key] for key in (f"{name}:{d.name}" for name, d in now.catalog.places)}
+    return [
+        {
+            "deployment": key,
+            "first_token_s": round(pace.first_token_s, 3),
+            "tokens_per_s": round(pace.tokens_per_s(1000.0), 1),
+        }
+        for key, pace in paces.items()
+    ]
 
 
-def _bin(found: Any) -> dict[str, Any]:
+def _bin(found: Bin) -> dict[str, Any]:
     low, high = found.interval()
     return {
         "from": found.low,

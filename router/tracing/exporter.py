@@ -81,7 +81,7 @@ class Tracer:
 
     def observe(self, outcome: Outcome) -> None:
         """Takes the outcome of a step."""
-        if outcome.trace is None or not outcome.trace.sampled:
+        if not outcome.sampled:
             return
         if len(self._queue) == self._queue.maxlen:
             self._counted("dropped", 1)

@@ -55,8 +55,7 @@ function result(step) {
 // Decisions as they happen, and one of them opened.
 
 function decisions() {
-  let after = 0, opened = null, paused = false;
-  const steps = [];
+  let steps = [], shown = "", opened = null, paused = false;
   const list = el("tbody"), detail = el("section.card", { "aria-live": "polite" }, el("p.quiet", {}, "Choose a decision to see why it was made, and what came back."));
   const pause = el("button.plain", { type: "button", onclick: () => { paused = !paused; pause.textContent = paused ? "Go on" : "Pause"; } }, "Pause");
   const names = heads("Time", "Class", "Plan", "#P", "#Cost", "#Time", "Result");
@@ -80,10 +79,10 @@ function decisions() {
   async function look() {
     if (paused || document.hidden) return;
     const found = (await ask(`/admin/decisions?limit=${SHOWN}`)).data;
-    const changed = JSON.stringify(found) !== JSON.stringify(steps);
-    if (!changed && after) return;
-    after = found[0]?.number ?? 1;
-    steps.splice(0, steps.length, ...found);
+    const text = JSON.stringify(found);
+    if (text === shown) return;
+    shown = text;
+    steps = found;
     draw();
   }
   return look;
