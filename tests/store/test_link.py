@@ -50,7 +50,7 @@ async def test_a_store_that_hangs_costs_its_time_once(server: Valkey, caplog: py
     for _ in range(20):
         with pytest.raises(Down):
             await told.link.run(("GET", "a"))
-    assert time.perf_counter() - began > 0.04
+    assert 0.04 < time.perf_counter() - began < 0.5  # 20 x 50 ms would be a second
     # One of twenty has waited: the others were never tried.
     assert (told.failures, told.degraded, told.link.up) == (1, [True], False)
     assert not await told.link.mend()

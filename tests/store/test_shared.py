@@ -165,7 +165,7 @@ FAULTS = ("kill", "stop", "full")
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_no_request_fails_while_the_store_does(short: Path, fault: str) -> None:
     """Killed, hung or full under load: every request is answered, about as fast as before; verdicts are taken; what
-    could not be written is there once the store is, and the other proxy then knows it too."""
+    could not be written is there within five seconds of the store, and the other proxy then knows it too."""
     async with AsyncExitStack() as stack:
         server = stack.enter_context(valkey(short / "v"))
         pair = Pair(short, stack, server.url)
@@ -178,9 +178,9 @@ async def test_no_request_fails_while_the_store_does(short: Path, fault: str) ->
         else:
             server.kill()
         during = await load(first)
-        # With redis-py's own defaults each would wait for seconds; the bound is for a machine that does much else.
-        assert max(during) < max(2.0, 10 * max(before))
-        assert sorted(during)[len(during) // 2] < 3 * sorted(before)[len(before) // 2] + 0.2
+        # With redis-py's own defaults each would wait for seconds.
+        assert max(during) < max(0.5, 5 * max(before))
+        assert sorted(during)[len(during) // 2] < sorted(before)[len(before) // 2] + 0.06
         got = await first.chat({"x-turnout-run-id": "dark"})
         name = got.headers["x-turnout-decision-id"]
         await first.settled()
@@ -194,9 +194,10 @@ async def test_no_request_fails_while_the_store_does(short: Path, fault: str) ->
             server.signal(signal.SIGCONT)
         else:
             server.start()
-        for proxy in (first, second):
-            await reaches(proxy, "turnout_store_degraded", 0.0)
-            await reaches(proxy, "turnout_store_waiting", 0.0)
+        async with asyncio.timeout(5):
+            for proxy in (first, second):
+                await reaches(proxy, "turnout_store_degraded", 0.0)
+                await reaches(proxy, "turnout_store_waiting", 0.0)
         assert await gauge(first, "turnout_store_lost_total") == 0
         await asyncio.sleep(0.5)
         assert await judge(second, False, decision_id=name) == 409
