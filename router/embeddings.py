@@ -41,7 +41,7 @@ class Embeddings:
 
     async def run(self, incoming: Incoming, sink: Sink) -> None:
         """Whatever happens, the caller gets one answer or one error, and one outcome is recorded."""
-        record = Record(incoming, self._tools.clock, trace_ratio=self._tools.settings.trace_ratio)
+        record = self._tools.record(incoming)
         embed: Embed | None = None
         try:
             embed = self._embed(incoming, record)

@@ -155,6 +155,13 @@ async def test_the_deadline(yard: Yard) -> None:
     assert got.status == 504 and got.error["param"] == "deadline"
 
 
+async def test_a_short_deadline_is_no_fault_of_the_deployment(yard: Yard) -> None:
+    """However many callers give it too little time, it is asked again."""
+    proxy = await yard(embeddings={"small": "hang"})
+    statuses = [(await ask(proxy, {"x-turnout-deadline": "0.05"})).status for _ in range(8)]
+    assert statuses == [504] * 8 and proxy.upstream.requests == 8
+
+
 async def test_a_caller_that_leaves(yard: Yard) -> None:
     """It ends the call upstream."""
     proxy = await yard(embeddings={"small": "hang"})

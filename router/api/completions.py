@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from fastapi import APIRouter
 
 from router.api import contract
+from router.api.contract import OPEN
 from router.api.dialect import Asked, OpenAI, OpenAIVoice
 from router.api.hinted import TURNOUT
 from router.record import Incoming
@@ -42,9 +41,8 @@ class Completion(OpenAIVoice):
         return self._telling.end()
 
 
-_OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _REQUEST = {
-    **_OPEN,
+    **OPEN,
     "description": "A completion's body. Fields that are not listed go upstream as they came.",
     "required": ["model", "prompt"],
     "properties": {
@@ -66,7 +64,7 @@ _CHOICE = {
     "properties": {"text": {"type": "string"}, "index": {"type": "integer"}},
 }
 _ANSWER = {
-    **_OPEN,
+    **OPEN,
     "required": ["object", "choices"],
     "properties": {
         "object": {"const": "text_completion"},

@@ -13,37 +13,37 @@ from router.api.hinted import TURNOUT
 from router.wire import chat as chat_wire
 from router.wire import tools
 
-_OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
+OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
 COUNT: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1, "maximum": chat_wire.MAX_TOKENS}
 """Of tokens."""
 _FORM = {
-    **_OPEN,
+    **OPEN,
     "required": ["type"],
     "properties": {"type": {"type": "string", "examples": ["text", "json_object", "json_schema"]}},
 }
 _FUNCTION = {
-    **_OPEN,
+    **OPEN,
     "required": ["function"],
     "properties": {
         "type": {"const": "function", "default": "function"},
         "function": {
-            **_OPEN,
+            **OPEN,
             "required": ["name"],
             "properties": {
                 "name": {"type": "string", "minLength": 1, "maxLength": tools.MAX_NAME},
-                "parameters": {"anyOf": [{**_OPEN, "description": "A JSON schema."}, {"type": "null"}]},
+                "parameters": {"anyOf": [{**OPEN, "description": "A JSON schema."}, {"type": "null"}]},
             },
         },
     },
 }
 _OTHER_TOOL = {
-    **_OPEN,
+    **OPEN,
     "required": ["type"],
     "properties": {"type": {"type": "string", "not": {"const": "function"}}},
 }
-_PART = {**_OPEN, "required": ["type"], "properties": {"type": {"type": "string"}}}
+_PART = {**OPEN, "required": ["type"], "properties": {"type": {"type": "string"}}}
 _MESSAGE = {
-    **_OPEN,
+    **OPEN,
     "required": ["role"],
     "properties": {
         "role": {"type": "string", "examples": ["user", "system", "developer", "assistant", "tool", "function"]},
@@ -53,7 +53,7 @@ _MESSAGE = {
     },
 }  # fmt: skip
 REQUEST: dict[str, Any] = {
-    **_OPEN,
+    **OPEN,
     "description": "A chat completion's body. Fields that are not listed go upstream as they came.",
     "required": ["model", "messages"],
     "properties": {
@@ -71,7 +71,7 @@ REQUEST: dict[str, Any] = {
         "max_tokens": COUNT,
         "max_completion_tokens": COUNT,
         "metadata": {
-            **_OPEN,
+            **OPEN,
             "type": ["object", "null"],
             "description": "Entries called `turnout.<hint>` are hints and do not go upstream.",
         },
@@ -79,18 +79,18 @@ REQUEST: dict[str, Any] = {
     },
 }
 _ANSWER = {
-    **_OPEN,
+    **OPEN,
     "description": "The upstream's chat completion, byte for byte.",
     "required": ["choices"],
     "properties": {
         "id": {"type": "string"},
         "object": {"type": "string"},
         "model": {"type": "string"},
-        "choices": {"type": "array", "items": _OPEN},
+        "choices": {"type": "array", "items": OPEN},
         "usage": {"type": ["object", "null"]},
     },
 }
-ERROR = {
+ERROR: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -158,6 +158,11 @@ def refusals(error: dict[str, Any], statuses: Iterable[int]) -> dict[int | str, 
     return {status: {"description": STATUSES[status], "content": content} for status in statuses}
 
 
+def taking(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a route's description says of the body that it reads itself."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 def step(
     path: str,
     tag: str,
@@ -184,7 +189,6 @@ def step(
         200: {"description": "The answer", "headers": described, "content": content}
     }
     told |= refusals(error, statuses)
-    body = {"required": True, "content": {"application/json": {"schema": request}}}
 
     def never_reached() -> None:
         pass
@@ -196,7 +200,7 @@ def step(
         methods=["POST"],
         summary=summary,
         description=description,
-        openapi_extra={"requestBody": body},
+        openapi_extra=taking(request),
         responses=told,
         response_model=None,
     )

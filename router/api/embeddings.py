@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
 from fastapi import APIRouter
 
 from router.api import contract
-from router.api.asgi import JSON_TYPE, UNFORESEEN, Headers, Receive, Send, send_error
+from router.api.asgi import JSON_TYPE, Headers, Receive, Send, send_error
+from router.api.contract import OPEN
 from router.api.dialect import OpenAI
 from router.api.hinted import TURNOUT
 from router.api.route import Route, until_left
@@ -19,7 +17,6 @@ from router.limits import Guard
 from router.record import Incoming, Record
 from router.settings import Settings
 
-LOG = logging.getLogger("turnout")
 EMBEDDINGS = "/v1/embeddings"
 SENT = frozenset(
     ("x-request-id", *(f"x-turnout-{name}" for name in ("decision-id", "model", "attempts", "cost-usd", "overhead-ms")))
@@ -36,11 +33,7 @@ class EmbeddingsRoute(Route):
 
     async def _answer(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         sink = _Sink(send, incoming.request_id)
-        try:
-            await until_left(receive, lambda: sink, self._embeddings.run(incoming, sink))
-        except Exception:  # a fault of our own: the caller still gets an answer it can read
-            LOG.exception("unforeseen failure")
-            await sink.fail(TurnoutError(UNFORESEEN))
+        await until_left(receive, lambda: sink, self._embeddings.run(incoming, sink))
 
 
 class _Sink:
@@ -73,10 +66,9 @@ class _Sink:
             await send_error(self._send, error, self._request, OpenAI())
 
 
-_OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _TOKENS = {"type": "array", "minItems": 1, "items": {"type": "integer"}}
 _REQUEST = {
-    **_OPEN,
+    **OPEN,
     "description": "Fields that are not listed go upstream as they came.",
     "required": ["model", "input"],
     "properties": {
@@ -96,7 +88,7 @@ _REQUEST = {
     },
 }
 _VECTOR = {
-    **_OPEN,
+    **OPEN,
     "required": ["embedding"],
     "properties": {
         "index": {"type": "integer"},
@@ -104,7 +96,7 @@ _VECTOR = {
     },
 }
 _ANSWER = {
-    **_OPEN,
+    **OPEN,
     "required": ["data"],
     "properties": {"data": {"type": "array", "items": _VECTOR}, "usage": {"type": ["object", "null"]}},
 }

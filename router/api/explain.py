@@ -22,11 +22,6 @@ from router.terms import Terms
 
 PLANS = 200
 """Plans listed at most, the best first."""
-BODY = {
-    "required": True,
-    "content": {"application/json": {"schema": contract.REQUEST}},
-}
-
 
 Spoken = Literal["chat", "messages", "responses", "completions"]
 
@@ -41,7 +36,7 @@ def routes(
     """`dialects`: by the names in `Spoken`."""
     router = APIRouter(tags=["decisions"])
 
-    @router.post("/v1/route", summary="Explain a decision", openapi_extra={"requestBody": BODY})
+    @router.post("/v1/route", summary="Explain a decision", openapi_extra=contract.taking(contract.REQUEST))
     async def route(request: Request, dialect: Spoken = "chat", grant: Grant = Depends(authorised)) -> dict[str, Any]:
         """Takes the body of a step in any dialect; returns the decision, gates and plans. Sends nothing upstream."""
         admission.asked(grant)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 
 from router.api import contract, tally
 from router.api.asgi import header_map, read_body
+from router.api.contract import OPEN
 from router.api.dialect import Asked, Chat, Dialect, Failure
 from router.api.hinted import TURNOUT
 from router.config import Config
@@ -85,10 +86,9 @@ class Message:
         return stream.event(told.pop("type"), told)
 
 
-_OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
-_TEXT_OR_BLOCKS = {"anyOf": [{"type": "string"}, {"type": "array", "items": _OPEN}]}
+_TEXT_OR_BLOCKS = {"anyOf": [{"type": "string"}, {"type": "array", "items": OPEN}]}
 _REQUEST = {
-    **_OPEN,
+    **OPEN,
     "description": "A message's body. Fields that the models here have no use for are left out.",
     "required": ["model", "messages"],
     "properties": {
@@ -99,7 +99,7 @@ _REQUEST = {
             "type": "array",
             "minItems": 1,
             "items": {
-                **_OPEN,
+                **OPEN,
                 "required": ["role", "content"],
                 "properties": {
                     "role": {"type": "string", "enum": ["user", "assistant", "system"]},
@@ -109,10 +109,10 @@ _REQUEST = {
         },
         "stream": {"type": "boolean", "default": False},
         "stop_sequences": {"type": "array", "items": {"type": "string"}},
-        "tools": {"type": "array", "items": {**_OPEN, "required": ["name", "input_schema"]}},
-        "tool_choice": _OPEN,
-        "thinking": {**_OPEN, "description": "`enabled` and `disabled` pin the mode; `adaptive` leaves it open."},
-        "metadata": {**_OPEN, "description": "`user_id`; entries called `turnout.<hint>` are hints."},
+        "tools": {"type": "array", "items": {**OPEN, "required": ["name", "input_schema"]}},
+        "tool_choice": OPEN,
+        "thinking": {**OPEN, "description": "`enabled` and `disabled` pin the mode; `adaptive` leaves it open."},
+        "metadata": {**OPEN, "description": "`user_id`; entries called `turnout.<hint>` are hints."},
         "turnout": TURNOUT,
     },
 }
@@ -129,7 +129,7 @@ _ANSWER = {
         "type": {"const": "message"},
         "role": {"const": "assistant"},
         "model": {"type": "string"},
-        "content": {"type": "array", "items": {**_OPEN, "required": ["type"]}},
+        "content": {"type": "array", "items": {**OPEN, "required": ["type"]}},
         "stop_reason": {"enum": ["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]},
         "stop_sequence": {"type": ["string", "null"]},
         "usage": _USAGE,
@@ -140,16 +140,7 @@ _ERROR = {
     "required": ["type", "error", "request_id"],
     "properties": {
         "type": {"const": "error"},
-        "error": {
-            "type": "object",
-            "required": ["type", "message", "param", "code"],
-            "properties": {
-                "type": {"type": "string"},
-                "message": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": ["string", "null"]},
-            },
-        },
+        **contract.ERROR["properties"],
         "request_id": {"type": "string"},
     },
 }
@@ -170,13 +161,12 @@ def routes(
         headers={"request-id": "The same as x-request-id.", **contract.HEADERS},
         statuses=(*(status for status in contract.COMMON if status != 503), fault.OVERLOADED),
     )
-    body = {"required": True, "content": {"application/json": {"schema": _REQUEST}}}
     counted_well = {"description": "An estimate", "content": {"application/json": {"schema": _COUNTED}}}
 
     @router.post(
         COUNT,
         summary="Count a request's input tokens",
-        openapi_extra={"requestBody": body},
+        openapi_extra=contract.taking(_REQUEST),
         responses={200: counted_well, **contract.refusals(_ERROR, (400, 401, 403, 404, 408, 413, 429))},
     )
     async def count(request: Request, grant: Grant = Depends(authorised)) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from router.api import contract
 from router.api.asgi import read_body
 from router.errors import BadRequest
 from router.evidence import SIGNALS
@@ -70,9 +71,6 @@ class Receipt(BaseModel):
     applied: bool = Field(description="Whether there was an answer to judge.")
 
 
-BODY = {"required": True, "content": {"application/json": {"schema": Verdict.model_json_schema()}}}
-
-
 def routes(
     store: Store, feedback: Feedback, quota: Quota, settings: Settings, authorised: Callable[..., Grant]
 ) -> APIRouter:
@@ -81,7 +79,7 @@ def routes(
     @router.post(
         "/v1/outcomes",
         summary="Say how a step turned out",
-        openapi_extra={"requestBody": BODY},
+        openapi_extra=contract.taking(Verdict.model_json_schema()),
         responses={status: {"description": text} for status, text in REFUSALS.items()},
     )
     async def outcomes(request: Request, grant: Grant = Depends(authorised)) -> Receipt:

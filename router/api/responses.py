@@ -15,6 +15,7 @@ from router.record import Incoming, token
 from router.settings import Settings
 from router.wire import ask
 from router.wire.responses import frame, ids, native, request
+from router.wire.responses.items import Item
 from router.wire.responses.request import MOVED, Request
 from router.wire.responses.speech import Speech
 
@@ -26,6 +27,8 @@ class Read(NamedTuple):
 
     request: Request
     before: Before
+    history: list[Item]
+    """The items of `before`."""
     chat: bytes
 
 
@@ -43,12 +46,13 @@ class Responses(OpenAI):
         before = await self._shelf.before(key_id, read.previous)
         self._limit(sum(map(len, before.items)))
         read = request.resolved(read, await self._shelf.items(key_id, read.references))
-        made = request.chat(read, before.read())
+        history = before.read()
+        made = request.chat(read, history)
         self._limit(len(made))
-        return Read(read, before, made)
+        return Read(read, before, history, made)
 
     async def ask(self, incoming: Incoming) -> Asked:
-        read, before, body = await self.read(incoming.key_id, incoming.body)
+        read, before, history, body = await self.read(incoming.key_id, incoming.body)
         name = ids.response(token())
         keep = read.store and self._settings.response_bytes > 0
         session = ask.session(incoming.headers)
@@ -58,7 +62,7 @@ class Responses(OpenAI):
         kept = Whole(Kept(before.names, run or "", msgspec.Raw()), request.named(read, name)) if keep else None
         voice = ResponsesVoice(speech, self._now, self._shelf, incoming.key_id, name, kept)
         # What is kept needs names of ours, so it is translated; what is not may pass as it came.
-        own = None if keep else native.original(read, incoming.body, before.items, before.read())
+        own = None if keep else native.original(read, incoming.body, before.items, history)
         return Asked(msgspec.structs.replace(incoming, body=body, headers=headers, native=own), voice)
 
     def _limit(self, size: int) -> None:

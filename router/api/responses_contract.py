@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
 from router.api import contract
+from router.api.contract import OPEN
 from router.api.hinted import TURNOUT
 from router.api.responses import RESPONSES
 
-_OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _TEXT = {"type": ["string", "null"]}
 _ITEM = {
-    **_OPEN,
+    **OPEN,
     "properties": {
         "type": {
             "type": "string",
@@ -24,7 +22,7 @@ _ITEM = {
     },
 }
 REQUEST = {
-    **_OPEN,
+    **OPEN,
     "description": "A request of OpenAI's Responses API. Fields that neither it nor this list knows go upstream as "
     "they came.",
     "required": ["model", "input"],
@@ -39,22 +37,22 @@ REQUEST = {
         "previous_response_id": {**_TEXT, "description": "A response that is kept, which this one follows."},
         "store": {"type": ["boolean", "null"], "default": True},
         "stream": {"type": ["boolean", "null"], "default": False},
-        "tools": {"type": ["array", "null"], "items": _OPEN},
-        "tool_choice": {"anyOf": [{"type": "string"}, _OPEN, {"type": "null"}]},
+        "tools": {"type": ["array", "null"], "items": OPEN},
+        "tool_choice": {"anyOf": [{"type": "string"}, OPEN, {"type": "null"}]},
         "parallel_tool_calls": {"type": ["boolean", "null"]},
-        "text": {"anyOf": [_OPEN, {"type": "null"}]},
-        "reasoning": {"anyOf": [_OPEN, {"type": "null"}]},
+        "text": {"anyOf": [OPEN, {"type": "null"}]},
+        "reasoning": {"anyOf": [OPEN, {"type": "null"}]},
         "include": {"type": ["array", "null"], "items": {"type": "string"}},
         "max_output_tokens": contract.COUNT,
         "metadata": {
-            "anyOf": [_OPEN, {"type": "null"}],
+            "anyOf": [OPEN, {"type": "null"}],
             "description": "Comes back with the response. Entries called `turnout.<hint>` are hints too.",
         },
         "turnout": TURNOUT,
     },
 }
 ANSWER = {
-    **_OPEN,
+    **OPEN,
     "description": "A response. Streamed, it comes as the events of OpenAI's Responses API.",
     "required": ["id", "object", "created_at", "status", "model", "output", "usage", "error", "incomplete_details"],
     "properties": {
@@ -63,10 +61,10 @@ ANSWER = {
         "created_at": {"type": "integer"},
         "status": {"enum": ["completed", "incomplete"]},
         "model": {"type": "string"},
-        "output": {"type": "array", "items": _OPEN},
-        "usage": {"anyOf": [_OPEN, {"type": "null"}]},
+        "output": {"type": "array", "items": OPEN},
+        "usage": {"anyOf": [OPEN, {"type": "null"}]},
         "error": {"type": "null"},
-        "incomplete_details": {"anyOf": [_OPEN, {"type": "null"}]},
+        "incomplete_details": {"anyOf": [OPEN, {"type": "null"}]},
     },
 }
 

@@ -100,11 +100,7 @@ class StepRoute(Route):
                 sink = SpokenSink(send, request, wait, self._spoken, voice)
             await self._pipeline.run(asked, sink)
 
-        try:
-            await until_left(receive, lambda: sink, work())
-        except Exception:  # a fault of our own: the caller still gets an answer it can read
-            LOG.exception("unforeseen failure")
-            await sink.fail(TurnoutError(UNFORESEEN))
+        await until_left(receive, lambda: sink, work())
 
     async def _asked(self, incoming: Incoming) -> Asked:
         """The request in chat completions' terms. What is wrong with it goes on too, and that the caller left, for its
@@ -120,7 +116,8 @@ class StepRoute(Route):
 async def until_left(receive: Receive, sink: Callable[[], Ending], work: Awaitable[None]) -> None:
     """Awaits `work`, and cancels it as soon as the caller leaves, in whatever phase it is.
 
-    Cancelled from outside, since the server ends and will not wait, it tells the caller so.
+    Cancelled from outside, since the server ends and will not wait, it tells the caller so. Of a fault of our own, too,
+    the caller gets an answer that it can read.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -139,5 +136,8 @@ async def until_left(receive: Receive, sink: Callable[[], Ending], work: Awaitab
         task.uncancel()
         if not left:
             await sink().fail(Unavailable("The server is being stopped.", code="server_stopping", retry_after=1.0))
+    except Exception:
+        LOG.exception("unforeseen failure")
+        await sink().fail(TurnoutError(UNFORESEEN))
     finally:
         watch.stop()

@@ -16,6 +16,7 @@ from router.api.responses_contract import ANSWER, REQUEST
 from router.config import Config
 from router.errors import BadRequest
 from router.keys import Grant
+from router.limits import Admission
 from router.settings import Settings
 from router.wire.responses import listing
 
@@ -44,14 +45,12 @@ class Counted(BaseModel):
 _ONE = f"{RESPONSES}/{{response_id}}"
 
 
-def routes(
-    shelf: Shelf,
-    dialect: Responses,
-    config: Callable[[], Config],
-    settings: Settings,
-    authorised: Callable[..., Grant],
-) -> APIRouter:
-    router = APIRouter(tags=["responses"], responses=contract.refusals(contract.ERROR, (400, 401, 403, 404)))
+_REFUSALS = contract.refusals(contract.ERROR, (400, 401, 403, 404))
+
+
+def routes(shelf: Shelf, authorised: Callable[..., Grant]) -> APIRouter:
+    """What is done with a response that is kept."""
+    router = APIRouter(tags=["responses"], responses=_REFUSALS)
     described = {"description": "The response", "content": {"application/json": {"schema": ANSWER}}}
 
     @router.get(_ONE, summary="A response that is kept", response_class=Response, responses={200: described})
@@ -87,15 +86,29 @@ def routes(
         await shelf.get(grant.key_id, response_id)
         raise BadRequest("Only a background response can be cancelled, and there are none here.", param="response_id")
 
+    return router
+
+
+def counting(
+    dialect: Responses,
+    config: Callable[[], Config],
+    admission: Admission,
+    settings: Settings,
+    authorised: Callable[..., Grant],
+) -> APIRouter:
+    """What a request would come to."""
+    router = APIRouter(tags=["responses"], responses=_REFUSALS)
+
     @router.post(
         f"{RESPONSES}/input_tokens",
         summary="Count a response's input tokens",
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": REQUEST}}}},
-        responses=contract.refusals(contract.ERROR, (408, 413)),
+        openapi_extra=contract.taking(REQUEST),
+        responses=contract.refusals(contract.ERROR, (408, 413, 429)),
     )
     async def counted(request: Request, grant: Grant = Depends(authorised)) -> Counted:
         """Takes the body of a request for a response; says how many tokens it and all that it follows have, by an
         estimate. Sends nothing upstream."""
+        admission.asked(grant)
         body = await read_body(request.receive, header_map(request.scope), settings.max_body_bytes)
         read = await dialect.read(grant.key_id, body)
         return Counted(input_tokens=tally.tokens(read.chat, config()))

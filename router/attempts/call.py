@@ -113,7 +113,7 @@ class Caller:
                 load = self._well(running, tools.clock() - running.started)
             return got
         except UpstreamFault as error:
-            load = self._ill(running, error)
+            load = ill(tools.health, running.key, error, self._tells(error, running))
             self._note(running, fault=error.kind, status=error.upstream_status)
             raise
         except CallerFault as error:
@@ -133,20 +133,6 @@ class Caller:
         slow = seconds > SLOW_SHARE * running.fair
         self._tools.health.succeeded(running.key, slow)
         return "slow" if slow else "served"
-
-    def _ill(self, running: Running, error: UpstreamFault) -> Verdict:
-        """Tells health of a fault; returns what it says of load."""
-        health, key = self._tools.health, running.key
-        if error.kind == "rate_limited":
-            health.limited(key, error.retry_after)
-            return "refused"
-        if not self._tells(error, running):
-            health.abandoned(key)
-            return "unknown"
-        health.failed(key, error.retry_after)
-        if error.upstream_status in OVERLOADED:
-            return "refused"
-        return "slow" if error.kind == "timeout" else "unknown"
 
     def _tells(self, error: UpstreamFault, running: Running) -> bool:
         """Whether a fault tells of the deployment's health. That such a request does not suit it says nothing, nor does
@@ -280,6 +266,20 @@ class Caller:
                 garbled=garbled,
             )
         )
+
+
+def ill(health: Health, key: str, error: UpstreamFault, tells: bool) -> Verdict:
+    """Tells health of a fault, if it `tells` of the deployment; returns what it says of load."""
+    if error.kind == "rate_limited":
+        health.limited(key, error.retry_after)
+        return "refused"
+    if not tells:
+        health.abandoned(key)
+        return "unknown"
+    health.failed(key, error.retry_after)
+    if error.upstream_status in OVERLOADED:
+        return "refused"
+    return "slow" if error.kind == "timeout" else "unknown"
 
 
 async def refusal(reply: Reply) -> bytes:

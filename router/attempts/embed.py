@@ -6,7 +6,7 @@ import asyncio
 import math
 
 from router.attempts.admission import Verdict
-from router.attempts.call import OVERLOADED, Tools, refusal
+from router.attempts.call import FAIR_S, Tools, ill, refusal
 from router.deployment import Deployment
 from router.embedder import Embedder
 from router.errors import (
@@ -139,7 +139,7 @@ class Embed:
             self._note(deployment, started, status=200, usage=used)
             return body
         except UpstreamFault as error:
-            load = self._ill(key, error)
+            load = ill(tools.health, key, error, self._tells(error, started))
             self._note(deployment, started, fault=error.kind, status=error.upstream_status)
             raise
         except CallerFault as error:
@@ -153,17 +153,11 @@ class Embed:
         finally:
             tools.admission.leave(key, started, load)
 
-    def _ill(self, key: str, error: UpstreamFault) -> Verdict:
-        """Tells health of a fault; returns what it says of load."""
-        health = self._tools.health
-        if error.kind == "rate_limited":
-            health.limited(key, error.retry_after)
-            return "refused"
-        if error.kind == "unsupported":
-            health.abandoned(key)
-            return "unknown"
-        health.failed(key, error.retry_after)
-        return "refused" if error.upstream_status in OVERLOADED else "unknown"
+    def _tells(self, error: UpstreamFault, started: float) -> bool:
+        """Whether a fault tells of the deployment's health: not where the caller's deadline left it too little time."""
+        if error.kind != "timeout":
+            return error.kind != "unsupported"
+        return self._tools.clock() - started >= min(FAIR_S, self._tools.settings.idle_timeout)
 
     async def _call(self, deployment: Deployment, patience: float) -> tuple[bytes, Usage | None]:
         settings = self._tools.settings

@@ -161,10 +161,11 @@ async def test_a_key_over_its_rate(yard: Yard, tmp_path: Path) -> None:
     proxy = await yard({"cheap": "good"}, keys_file=tmp_path / "keys.json")
     assert (await proxy.chat(one)).status == 200
     assert (await proxy.fetch("POST", "/v1/route", BODY, one)).status == 200
-    for method, path in (("POST", CHAT), ("POST", "/v1/route")):
-        got = await proxy.fetch(method, path, BODY, one)
+    for path in (CHAT, "/v1/route", "/v1/responses/input_tokens"):
+        got = await proxy.fetch("POST", path, BODY, one)
         assert (got.status, got.error["code"]) == (429, "rate_limit_exceeded")
         assert 1 <= int(got.headers["retry-after"]) <= 30
+    assert (await proxy.fetch("POST", "/v1/messages/count_tokens", BODY, one)).status == 429
     assert (await proxy.chat(two)).status == 200
 
 
