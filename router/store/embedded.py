@@ -24,6 +24,8 @@ MEMORY = "512mb"
 LONGEST_PATH = 100
 """Bytes of a Unix socket's path, which systems allow about 104 for."""
 START_S = 10.0
+STOP_S = 30.0
+"""Seconds that it gets to save what it knows, which a slow disk may need."""
 
 
 @contextlib.contextmanager
@@ -43,11 +45,11 @@ def embedded(folder: Path | None) -> Iterator[str]:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = stack.enter_context((home / "owner").open("w"))
         owned, limit = _owned(owner), time.monotonic() + START_S
-        while not (answers := _answers(socket)) and not owned and time.monotonic() < limit:
+        while not (answers := _answers(socket)) and owned is False and time.monotonic() < limit:
             time.sleep(0.05)  # noqa: TID251 (no loop runs yet; its owner is just starting or ending it)
             owned = _owned(owner)
         if not answers:
-            stack.callback(_started(home, socket, kept=kept).stop)
+            stack.callback(_started(home, socket, kept=kept).stop, STOP_S)
         elif owned:
             LOG.info("store: taking over the Valkey that a process before has left in %s", home)
             stack.callback(_shut, socket)
@@ -86,12 +88,15 @@ def _answers(socket: Path) -> bool:
         return False
 
 
-def _owned(file: IO[str]) -> bool:
-    """Whether this process is now the one that ends it. Whoever was before, and lives, still holds the lock."""
+def _owned(file: IO[str]) -> bool | None:
+    """Whether this process is now the one that ends it; None on a file system that has no locks. Whoever was before,
+    and lives, still holds the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
