@@ -22,7 +22,7 @@ from router.catalog import Catalog
 from router.learner import Learner, Lesson
 from router.store.base import Down
 from router.store.event import Taken
-from router.store.outbox import Position
+from router.store.outbox import Position, position, written
 from router.verdicts import Change
 
 if TYPE_CHECKING:
@@ -160,13 +160,13 @@ class Sharing:
             self._known = self._catalog()
             self._set(carried(self._beliefs, self._known))
         spent = 0.0
-        for position, entry in groupby([w for w in self._waiting if w.position > self._folded], lambda w: w.position):
+        for reached, entry in groupby([w for w in self._waiting if w.position > self._folded], lambda w: w.position):
             for lesson in chain.from_iterable(waiting.lessons for waiting in entry):
                 began = time.perf_counter()
                 self._learner.fold(lesson)
                 spent += time.perf_counter() - began
                 await asyncio.sleep(0)  # a run's verdict is one entry with some hundred lessons
-            self._folded = position
+            self._folded = reached
             if spent > FOLD_S:
                 return
 
@@ -191,13 +191,3 @@ class Sharing:
 
     def _set(self, beliefs: Beliefs) -> None:
         self._beliefs = beliefs
-
-
-def written(position: Position) -> str:
-    return f"{position[0]}-{position[1]}"
-
-
-def position(text: str) -> Position:
-    """The reverse; the log's beginning for what is none."""
-    milliseconds, _, number = text.partition("-")
-    return (int(milliseconds), int(number)) if milliseconds.isdecimal() and number.isdecimal() else (0, 0)

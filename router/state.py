@@ -17,10 +17,11 @@ from router.library import Library
 from router.limits import Purse
 from router.metrics import Metrics
 from router.settings import MEMORY, Settings
-from router.sharing import Sharing, position, written
+from router.sharing import Sharing
 from router.store.base import Store
 from router.store.event import Taken, Turned
 from router.store.memory import MemoryStore
+from router.store.outbox import position, written
 from router.trust import Trust
 from router.verdicts import Change
 

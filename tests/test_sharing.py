@@ -15,12 +15,12 @@ from router.beliefs.snapshot import Snapshot, encode
 from router.learner import Learner
 from router.outcome import Evidence, Trial
 from router.reports import heard
-from router.sharing import Sharing, position, written
+from router.sharing import Sharing
 from router.store import board as boards
 from router.store.board import Board
 from router.store.event import taken
 from router.store.link import Link
-from router.store.outbox import Position
+from router.store.outbox import Position, position, written
 from router.verdicts import Change
 from tests.beliefs.test_snapshot import TAUGHT
 from tests.decided import decided

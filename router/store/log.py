@@ -17,7 +17,7 @@ import msgspec
 from router.store.base import Down
 from router.store.event import Event
 from router.store.link import TIMEOUT_S, Link, soon
-from router.store.outbox import Outbox, Position, opened
+from router.store.outbox import Outbox, Position, opened, position, written
 
 LOG = logging.getLogger("turnout")
 PREFIX = "{turnout}"
@@ -122,11 +122,11 @@ class Log:
     async def _catch_up(self) -> None:
         """Takes in all that is in the log beyond `position`. Raises Down."""
         while True:
-            after = f"({self.position[0]}-{self.position[1]}"
+            after = f"({written(self.position)}"
             (entries,) = await self.link.run(("XRANGE", EVENTS, after, "+", "COUNT", READ))
             taken = 0
             for name, fields in entries:
-                taken += self._entry(_position(name), fields)
+                taken += self._entry(position(name.decode()), fields)
                 if taken >= SLICE:
                     taken = 0
                     await asyncio.sleep(0)  # requests go first
@@ -182,7 +182,7 @@ class Log:
         most = round(MOST_EVENTS / max(1.0, self._per_entry))
         add = ("XADD", EVENTS, "MAXLEN", "~", most, "*", "w", self._me, "d", data)
         name, _ = await self.link.run(add, ("PEXPIRE", EVENTS, round((self._ttl + 3_600.0) * 1e3)))
-        at = _position(name)
+        at = position(name.decode())
         if at <= self.position:  # the store has lost what it had, and begins anew by an older clock
             self.position = (at[0] - 1, 0)
         self.outbox.sent(last, at)
@@ -199,9 +199,3 @@ async def ended(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in left:
             task.cancel()
         left = (await asyncio.wait(left, timeout=0.1))[1]
-
-
-def _position(name: bytes) -> Position:
-    """`1700000000000-0` as two numbers."""
-    milliseconds, _, number = name.partition(b"-")
-    return int(milliseconds), int(number)

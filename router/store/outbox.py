@@ -120,6 +120,17 @@ class Outbox:
                 del table[key]
 
 
+def written(position: Position) -> str:
+    """As the store names its entries."""
+    return f"{position[0]}-{position[1]}"
+
+
+def position(text: str) -> Position:
+    """The reverse; the log's beginning for what is none."""
+    milliseconds, _, number = text.partition("-")
+    return (int(milliseconds), int(number)) if milliseconds.isdecimal() and number.isdecimal() else (0, 0)
+
+
 def opened(data: bytes) -> list[tuple[int, Event]]:
     """The numbered events of one entry. Raises msgspec.DecodeError."""
     return _DECODE(data)
