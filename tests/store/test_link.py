@@ -35,7 +35,7 @@ class Told:
 
 async def test_commands_in_one_round_trip(server: Valkey) -> None:
     """Answers come in the order of the commands."""
-    link = Told(server.url).link
+    link = Told(server.url + "?socket_timeout=5").link
     assert await link.run(("SET", "a", b"1"), ("GET", "a"), ("GET", "b")) == [True, b"1", None]
     assert await link.run(("GET", "a")) == [b"1"]
     await link.close()
@@ -78,7 +78,7 @@ async def test_more_at_once_than_there_are_connections(server: Valkey) -> None:
 
 async def test_a_store_that_is_killed_and_started_again(server: Valkey) -> None:
     """Connections that died with it are not used again."""
-    told = Told(server.url)
+    told = Told(server.url + "?socket_timeout=5")
     await asyncio.gather(*(told.link.run(("PING",)) for _ in range(8)))
     server.kill()
     with pytest.raises(Down):
