@@ -9,14 +9,7 @@ import pytest
 from router.chronicle import EVERY_S, Chronicle
 from router.health import FAILURES_TO_OPEN, Health
 from router.outcome import Attempt, Outcome
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def outcome(*faults: str | None, status: int | None = None, deployment: str = "nim") -> Outcome:

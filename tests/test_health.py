@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 
 from router.health import FAILURES_TO_OPEN, LEAST_CALLS, LONGEST_PAUSE_S, NOTHING, PROBE_S, PROBES, Closed, Health
+from tests.clock import Clock
 
 A, B = "nemotron:nim", "qwen:vllm"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class World:

@@ -16,22 +16,16 @@ from router.record import Incoming, Observers, Record
 from router.step import Facts, StepRequest
 from router.terms import Terms
 from router.wire import chat
+from tests.clock import Clock
 from tests.plan.small import catalog, choose
 
 INCOMING = Incoming(b"{}", {}, "key-id", "req_1")
 ATTEMPT = Attempt("n/off", "n", "main", 0, started=0.0, seconds=1.0, cost_usd=0.5)
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 def begun(clock: Clock, *, verify: Any = "checks", refused: tuple[str, ...] = (), **hints: Any) -> Record:

@@ -14,26 +14,17 @@ from router.settings import Settings
 from router.upstream import Scripted
 from router.upstream.base import Call, Reply
 from router.upstream.scripted import Line
+from tests.answers import STREAM, completion
 from tests.proxy.yard import write_files
 
-USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
-WHOLE = {
-    "id": "c",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "m",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Good."}}],
-    "usage": USAGE,
-}
-CHUNK = {
-    "id": "c",
-    "object": "chat.completion.chunk",
-    "created": 1,
-    "model": "m",
-    "choices": [{"index": 0, "finish_reason": "stop", "delta": {"role": "assistant", "content": "Good."}}],
-}
-EVENTS = b"".join(b"data: %b\n\n" % json.dumps(e).encode() for e in (CHUNK, {**CHUNK, "choices": [], "usage": USAGE}))
-VECTORS = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": USAGE}
+ANSWER, STREAMED = completion("Good."), b"".join(STREAM)
+VECTORS = json.dumps(
+    {
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 9, "total_tokens": 9},
+    }
+).encode()
 
 
 WAYS = {"on": {"reasoning_effort": "high"}, "low": {"reasoning_effort": "low"}, "off": {"reasoning_effort": "none"}}
@@ -53,9 +44,8 @@ class Good:
     async def send(self, call: Call) -> Reply:
         self.calls.append(call)
         if call.stream:
-            return await Scripted([Line(EVENTS + b"data: [DONE]\n\n")]).send(call)
-        answer = WHOLE if b'"messages"' in call.body else VECTORS
-        return await Scripted([Line(json.dumps(answer).encode())]).send(call)
+            return await Scripted([Line(STREAMED)]).send(call)
+        return await Scripted([Line(ANSWER if b'"messages"' in call.body else VECTORS)]).send(call)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -60,57 +60,60 @@ ANSWERS: dict[str, tuple[bytes, ...]] = {
 """What an upstream says, by name."""
 
 
-def written(state: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """All that the server has written anywhere, by where."""
-    files = {str(path): path.read_bytes().decode("latin-1") for path in state.rglob("*") if path.is_file()}
-    out, err = capfd.readouterr()
-    said = "\n".join(f"{r.getMessage()} {r.exc_text or ''} {r.__dict__}" for r in caplog.records)
-    return {**files, "log": caplog.text + said, "out": out, "err": err}
-
-
 def unmarked(places: dict[str, str]) -> None:
     found = [(mark, place) for place, text in places.items() for mark in MARKS if mark in text]
     assert not found, found
 
 
-async def proxy_of(
-    yard: Yard, state: Path, answer: Callable[..., str], packets: tuple[bytes, ...], **more: Any
-) -> Proxy:
-    """A proxy before an upstream that says so, with all that it can write turned on, but for text."""
-    deployment = {"model": answer(*packets), "api_key_env": "KEY"}
-    settings = {"journal": "on", "state_dir": state, "learn": "on", "api_keys": (CALLER,)}
-    return await yard({"cheap": [deployment]}, environment={"KEY": UPSTREAM}, **settings, **more)
+BEARER = {"authorization": f"Bearer {CALLER}"}
+
+
+class Scene:
+    """A proxy with all that it can write turned on, but for text, and what it has written."""
+
+    def __init__(
+        self, yard: Yard, state: Path, log: pytest.LogCaptureFixture, output: pytest.CaptureFixture[str]
+    ) -> None:
+        self._yard, self._state, self._log, self._output = yard, state, log, output
+
+    async def proxy(self, model: str, **more: Any) -> Proxy:
+        """Before an upstream whose key is UPSTREAM."""
+        settings = {"journal": "on", "state_dir": self._state, "learn": "on", "api_keys": (CALLER,)}
+        deployment = {"model": model, "api_key_env": "KEY"}
+        return await self._yard({"cheap": [deployment]}, environment={"KEY": UPSTREAM}, **settings, **more)
+
+    async def written(self) -> dict[str, str]:
+        """Ends the proxy. All that it has written anywhere, by where."""
+        await self._yard.stop()
+        files = {str(path): path.read_bytes().decode("latin-1") for path in self._state.rglob("*") if path.is_file()}
+        out, err = self._output.readouterr()
+        said = "\n".join(f"{r.getMessage()} {r.exc_text or ''} {r.__dict__}" for r in self._log.records)
+        return {**files, "log": self._log.text + said, "out": out, "err": err}
+
+
+@pytest.fixture
+def scene(yard: Yard, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Scene:
+    caplog.set_level(logging.DEBUG)
+    return Scene(yard, tmp_path / "state", caplog, capfd)
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_nothing_is_written_down(
-    yard: Yard,
-    tmp_path: Path,
-    answer: Callable[..., str],
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    name: str,
-    stream: bool,
-) -> None:
+async def test_nothing_is_written_down(scene: Scene, answer: Callable[..., str], name: str, stream: bool) -> None:
     """Whatever an upstream answers; the caller itself gets what is its own."""
-    caplog.set_level(logging.DEBUG)
-    state = tmp_path / "state"
-    proxy = await proxy_of(yard, state, answer, ANSWERS[name], policy={"deadline": 3})
-    bearer = {"authorization": f"Bearer {CALLER}"}
-    got = await proxy.chat(bearer, **ASK, stream=stream)
+    proxy = await scene.proxy(answer(*ANSWERS[name]), policy={"deadline": 3})
+    got = await proxy.chat(BEARER, **ASK, stream=stream)
     assert UPSTREAM not in got.body.decode() and CALLER not in got.body.decode() + str(got.headers)
     if name != "caller error":  # of which the upstream's own words go back
         assert FAULT not in got.body.decode() + str(got.headers)
     await proxy.all_settled()
     told = [
-        (await proxy.fetch("GET", "/metrics", None, bearer)).body,
-        (await proxy.fetch("POST", "/v1/route", json.dumps({"model": "auto", **ASK}).encode(), bearer)).body,
-        (await proxy.fetch("GET", "/v1/models", None, bearer)).body,
+        (await proxy.fetch("GET", "/metrics", None, BEARER)).body,
+        (await proxy.fetch("POST", "/v1/route", json.dumps({"model": "auto", **ASK}).encode(), BEARER)).body,
+        (await proxy.fetch("GET", "/v1/models", None, BEARER)).body,
     ]
     unmarked({"told": b"".join(told).decode()})
-    await yard.stop()
-    places = written(state, caplog, capfd)
+    places = await scene.written()
     assert any("journal" in place for place in places)
     unmarked(places)
 
@@ -127,28 +130,17 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_what_is_refused_is_not_written_down(
-    yard: Yard,
-    tmp_path: Path,
-    answer: Callable[..., str],
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    name: str,
-) -> None:
+async def test_what_is_refused_is_not_written_down(scene: Scene, answer: Callable[..., str], name: str) -> None:
     """Neither a bad body nor a wrong key, wherever it stands."""
-    caplog.set_level(logging.DEBUG)
-    state = tmp_path / "state"
-    proxy = await proxy_of(yard, state, answer, ANSWERS["answered"], max_body_bytes=100_000)
-    bearer = {"authorization": f"Bearer {CALLER}"}
-    assert (await proxy.post(BODIES[name], bearer)).status >= 400
+    proxy = await scene.proxy(answer(*ANSWERS["answered"]), max_body_bytes=100_000)
+    assert (await proxy.post(BODIES[name], BEARER)).status >= 400
     for path in (CHAT, "/v1/route", "/v1/outcomes", f"/{CALLER}"):
         assert (await proxy.fetch("POST", path, BODIES[name], {"x-api-key": f"{CALLER}x"})).status == 401
         if path != CHAT:
-            assert (await proxy.fetch("POST", path, BODIES[name], bearer)).status >= 400
+            assert (await proxy.fetch("POST", path, BODIES[name], BEARER)).status >= 400
     await proxy.all_settled()
-    unmarked({"metrics": (await proxy.fetch("GET", "/metrics", None, bearer)).body.decode()})
-    await yard.stop()
-    unmarked(written(state, caplog, capfd))
+    unmarked({"metrics": (await proxy.fetch("GET", "/metrics", None, BEARER)).body.decode()})
+    unmarked(await scene.written())
 
 
 class Broken(MemoryStore):
@@ -159,24 +151,17 @@ class Broken(MemoryStore):
 
 
 async def test_a_traceback_tells_no_secret(
-    yard: Yard,
-    tmp_path: Path,
-    answer: Callable[..., str],
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
+    scene: Scene, answer: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A mistake of our own is logged with its traceback, and without what was being worked on."""
-    caplog.set_level(logging.DEBUG)
 
     def fails(outcome: Outcome) -> None:
         raise RuntimeError("another")
 
-    state = tmp_path / "state"
     observers = {"broken": fails}
-    proxy = await proxy_of(yard, state, answer, ANSWERS["answered"], store=Broken(), observers=observers)
-    bearer = {"authorization": f"Bearer {CALLER}"}
-    got = await proxy.chat(bearer, **ASK)
+    proxy = await scene.proxy(answer(*ANSWERS["answered"]), store=Broken(), observers=observers)
+    got = await proxy.chat(BEARER, **ASK)
     assert got.status == 500 and "mistake" not in got.body.decode()
-    await yard.stop()
+    places = await scene.written()
     assert "Traceback" in caplog.text and "a mistake" in caplog.text and "another" in caplog.text
-    unmarked(written(state, caplog, capfd))
+    unmarked(places)

@@ -8,23 +8,16 @@ import pytest
 
 from router.attempts import Admission
 from router.attempts.admission import HOLD_S, LEAST, LONGEST_QUEUE, Verdict
+from tests.clock import Clock
 
 D = "m:d"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class World:
     """An Admission, its clock, and what it told."""
 
     def __init__(self, cap: int = 16) -> None:
-        self.clock, self.cap = Clock(), cap
+        self.clock, self.cap = Clock(1000.0), cap
         self.told: list[str] = []
         self.admission = Admission(self.clock, lambda key, event: self.told.append(event))
 

@@ -11,16 +11,9 @@ import pytest
 from router.attempts import FaultBudget
 from router.health import PROBES
 from tests.answers import ANSWERS
+from tests.clock import Clock
 from tests.faulty import ACTS, Exchange
 from tests.proxy.yard import Yard
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def taken(budget: FaultBudget, most: int = 10_000) -> int:
@@ -33,7 +26,7 @@ def taken(budget: FaultBudget, most: int = 10_000) -> int:
 
 def test_ten_a_second_are_always_there() -> None:
     """A server with few steps may mend each of their faults; each refusal is told."""
-    clock = Clock()
+    clock = Clock(1000.0)
     denied: list[int] = []
     budget = FaultBudget(clock, lambda: denied.append(1))
     assert taken(budget) == 100 and len(denied) == 1
@@ -45,7 +38,7 @@ def test_ten_a_second_are_always_there() -> None:
 
 def test_a_fifth_of_the_steps_may_follow_a_fault() -> None:
     """Of the steps of the last ten seconds, beside those ten a second."""
-    clock = Clock()
+    clock = Clock(1000.0)
     budget = FaultBudget(clock)
     for _ in range(1000):
         budget.step()
@@ -62,7 +55,7 @@ def test_a_fifth_of_the_steps_may_follow_a_fault() -> None:
 
 def test_over_a_long_outage_it_amplifies_by_a_fifth() -> None:
     """A thousand steps a second, each failing and asking for another attempt."""
-    clock = Clock()
+    clock = Clock(1000.0)
     budget = FaultBudget(clock)
     steps = attempts = 0
     for _ in range(60):

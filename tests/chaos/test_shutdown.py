@@ -13,6 +13,7 @@ import pytest
 
 from tests.answers import STREAM
 from tests.chaos.process import Served, process
+from tests.clients.running import PATIENCE_S
 from tests.faulty import Faulty
 from tests.proxy.yard import CHAT, HELLO
 
@@ -28,15 +29,20 @@ async def status(session: aiohttp.ClientSession, served: Served, path: str) -> i
         return got.status
 
 
+async def leaves(session: aiohttp.ClientSession, served: Served, seconds: float) -> None:
+    """Returns once it says that it is about to end."""
+    async with asyncio.timeout(seconds):
+        while await status(session, served, "/readyz") == 200:  # noqa: ASYNC110 (it is told by asking)
+            await asyncio.sleep(0.01)
+
+
 async def test_readiness_goes_first(upstream: Faulty, tmp_path: Path) -> None:
     """After SIGTERM `/readyz` says 503 while steps are still taken, for as long as the setting says; then it ends."""
-    async with process(tmp_path, upstream.url, {"cheap": "good"}, TURNOUT_SHUTDOWN_DELAY="1.5") as served:
+    async with process(tmp_path, upstream.url, {"cheap": "good"}, TURNOUT_SHUTDOWN_DELAY="4") as served:
         async with aiohttp.ClientSession() as session:
             assert await status(session, served, "/readyz") == 200
             served.signal(signal.SIGTERM)
-            async with asyncio.timeout(1.4):
-                while await status(session, served, "/readyz") == 200:  # noqa: ASYNC110 (it is told by asking)
-                    await asyncio.sleep(0.01)
+            await leaves(session, served, 3.9)
             async with session.post(served.url + CHAT, json=HELLO) as got:
                 assert got.status == 200
             assert await status(session, served, "/healthz") == 200
@@ -47,7 +53,8 @@ async def test_a_second_signal_does_not_wait(upstream: Faulty, tmp_path: Path) -
     """Whoever sends it means it."""
     async with process(tmp_path, upstream.url, {"cheap": "good"}, TURNOUT_SHUTDOWN_DELAY="60") as served:
         served.signal(signal.SIGTERM)
-        await asyncio.sleep(0.1)
+        async with aiohttp.ClientSession() as session:
+            await leaves(session, served, PATIENCE_S)  # two signals that nobody has taken yet are one
         served.signal(signal.SIGTERM)
         assert await served.ended() in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 

@@ -15,15 +15,9 @@ import pytest
 
 from router.journal import Files, Limits, segment
 from router.journal.files import SYNC_S
+from tests.clock import Clock
 
 LINE = b'{"x":"' + b"y" * 90 + b'"}\n'
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

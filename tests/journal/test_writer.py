@@ -12,14 +12,8 @@ import pytest
 from router.journal import Journal, records
 from router.journal.records import OutcomeRecord, VerdictRecord
 from router.journal.writer import SLICE, Allowance
+from tests.clock import Clock
 from tests.journal.made import Sink, Told, outcome, plain, verdict
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -77,7 +71,7 @@ def test_a_full_queue_drops_the_oldest_and_counts() -> None:
 def test_a_sink_that_fails_is_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     """What waits is written when it recovers; beyond the bound the oldest are lost, and counted."""
     caplog.set_level(logging.INFO, "turnout")
-    sink, told, clock = Sink(), Told(), Clock()
+    sink, told, clock = Sink(), Told(), Clock(100.0)
     journal = Journal(sink, buffer=20, clock=clock, **told.callables)
     sink.broken = True
     journal.observe(plain(0))
@@ -160,7 +154,7 @@ def test_a_record_that_cannot_be_made_harms_no_other(caplog: pytest.LogCaptureFi
 
 def test_frontiers_are_worked_out_only_so_often() -> None:
     """Each is a search; under load the CPU is for steps, so a burst has few and the rest say None."""
-    sink, clock = Sink(), Clock()
+    sink, clock = Sink(), Clock(100.0)
     journal = Journal(sink, clock=clock, **Told().callables)
     for i in range(30):
         journal.observe(outcome(i))
@@ -173,7 +167,7 @@ def test_frontiers_are_worked_out_only_so_often() -> None:
 
 def test_an_allowance_fills_up_with_time() -> None:
     """So many a second, never more than a second's worth at once."""
-    clock = Clock()
+    clock = Clock(100.0)
     allowance = Allowance(10.0, clock)
     assert [allowance.take() for _ in range(11)] == [True] * 10 + [False]
     clock.now += 0.1001
