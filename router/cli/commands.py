@@ -12,19 +12,31 @@ from typing import Annotated, Any, Literal
 import typer
 
 from router import __version__, config, loader, prices
-from router.cli import compare, evaluate, explain, journal, keys, promote, replay, report, serving, show, starting, tune
+from router.cli import (
+    compare,
+    evaluate,
+    explain,
+    journal,
+    keys,
+    options,
+    promote,
+    replay,
+    report,
+    serving,
+    show,
+    starting,
+    tune,
+)
 from router.cli.screen import Screen
 from router.errors import ConfigError, Infeasible, TurnoutError
 from router.onboard import PROVIDERS, Dialect
-from router.settings import Settings, from_environment, is_loopback
+from router.settings import Settings, is_loopback
 from router.simulate import faults
 from router.simulate import server as simulator
 
 OUT, ERR = show.terminal(), show.terminal(stderr=True)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 """One event, one line: what reads a log cuts nothing."""
-Catalog = Annotated[Path | None, typer.Option("--catalog", help="The models file.", show_default=False)]
-Policies = Annotated[Path | None, typer.Option("--policies", help="The folder of policies.", show_default=False)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 PolicyName = Annotated[str | None, typer.Option("--policy", help="The policy that 'auto' means.", show_default=False)]
 
@@ -66,7 +78,7 @@ def _lines(error: Exception) -> str:
 
 def settings(**given: Any) -> Settings:
     """The environment's settings, with what the command line says on top."""
-    return dataclasses.replace(from_environment(os.environ), **{k: v for k, v in given.items() if v is not None})
+    return options.settings(os.environ, **given)
 
 
 def _version(asked: bool) -> None:
@@ -90,10 +102,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind.", show_default="8080", min=1, max=65535)] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that serve.", show_default="1", min=1, max=256)] = None,
-    catalog: Catalog = None,
-    policies: Policies = None,
+    catalog: options.Catalog = None,
+    policies: options.Policies = None,
     policy: PolicyName = None,
-    state: journal.State = None,
+    state: options.State = None,
     store: Annotated[str | None, typer.Option(help="valkey://embedded or a URL.", show_default="memory://")] = None,
     learn: Annotated[
         bool | None, typer.Option(help="Let outcomes move what is believed.", show_default="learn")
@@ -117,21 +129,21 @@ def serve(
 
 
 @app.command()
-def check(catalog: Catalog = None, policies: Policies = None) -> None:
+def check(catalog: options.Catalog = None, policies: options.Policies = None) -> None:
     """Check the catalog and every policy; say the file, line and reason of what is wrong."""
     found = config.load(settings(catalog=catalog, policies=policies))
     show.checked(OUT, found)
 
 
 @models.command("list")
-def list_models(catalog: Catalog = None) -> None:
+def list_models(catalog: options.Catalog = None) -> None:
     """List models, deployments, prices, and which keys are missing."""
     here = settings(catalog=catalog)
     show.models(OUT, here.catalog_path, here.environment)
 
 
 @models.command("prices")
-def model_prices(catalog: Catalog = None) -> None:
+def model_prices(catalog: options.Catalog = None) -> None:
     """Compare the prices in the catalog with litellm's cost map, and print the difference as a diff."""
     path = settings(catalog=catalog).catalog_path
     show.prices(OUT, path, prices.proposals(show.load_catalog(path), loader.cost_map()))
@@ -146,7 +158,7 @@ def simulate(
     fault: Annotated[
         list[str] | None, typer.Option(help="A fault and its share, such as 429:0.05.", show_default=False)
     ] = None,
-    catalog: Catalog = None,
+    catalog: options.Catalog = None,
 ) -> None:
     """Serve simulated models that answer, fail, and take their time as the catalog says."""
     if not is_loopback(host):
@@ -200,8 +212,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of every draw; the same seed prints the same table.")] = 7,
     steps: Annotated[int, typer.Option(help="Steps in each lane.", min=12, max=100_000)] = 360,
     port: Annotated[int, typer.Option(help="Port that Turnout serves on.", min=1, max=65535)] = 8080,
-    catalog: Catalog = None,
-    policies: Policies = None,
+    catalog: options.Catalog = None,
+    policies: options.Policies = None,
 ) -> None:
     """Run an agent workload through simulated models: each alone, a static cascade, and Turnout."""
     here = settings(catalog=catalog, policies=policies)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 from router import catalog as catalogs
 from router import loader
 from router.catalog import Catalog
-from router.cli import show
+from router.cli import options, show
 from router.cli.replay import progress, table
 from router.compare import ledger as ledgers
 from router.compare import sample
@@ -28,7 +27,7 @@ from router.learning import baselines, report, trace
 from router.learning.replay import Way
 from router.learning.trace import Step
 from router.learning.walk import Judge as Verdict
-from router.settings import Settings, from_environment
+from router.settings import Settings
 
 OUT, ERR = show.terminal(), show.terminal(stderr=True)
 
@@ -59,12 +58,11 @@ def command(
     timeout: Annotated[float, typer.Option(help="Seconds for one answer.", min=0.1)] = 600.0,
     verify_timeout: Annotated[float, typer.Option(help="Seconds for one verdict.", min=0.1)] = 60.0,
     text: Annotated[bool, typer.Option("--text", help="Put the user's words into the trace.")] = False,
-    catalog: Annotated[Path | None, typer.Option(help="The models file.", show_default=False)] = None,
+    catalog: options.Catalog = None,
 ) -> None:
     """Run your sample on every model and write a trace. What was run is kept; the same command goes on with it."""
     judge = _judge(verify, expect, verify_timeout)
-    here = from_environment(context.obj)
-    here = here if catalog is None else dataclasses.replace(here, catalog=catalog)
+    here = options.settings(context.obj, catalog=catalog)
     tasks = sample.read(path, expected=expect is not None)
     models, missing = catalogs.usable(catalogs.load(here.catalog_path), here.environment)
     for deployment, variable in missing.items():

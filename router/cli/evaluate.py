@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import typer
 
 from router import config, loader, policy, promotions, yaml_file
 from router.catalog import Catalog
-from router.cli import journal, show
+from router.cli import journal, options, show
 from router.errors import ConfigError
 from router.journal import StepRecord, Tally
 from router.journal import steps as stored
@@ -23,7 +22,7 @@ from router.learning.estimate import Estimate
 from router.learning.evaluate import Evaluation, Numbers, evaluate
 from router.learning.weighing import Pair
 from router.policy import Policy
-from router.settings import Settings, from_environment
+from router.settings import Settings
 
 OUT, ERR = show.terminal(), show.terminal(stderr=True)
 NOT_SHOWN = 1
@@ -41,18 +40,17 @@ def command(
         str | None, typer.Option(help="The policy that logged, or its file.", show_default="the server's")
     ] = None,
     where: Journal = None,
-    state: journal.State = None,
-    since: journal.Since = None,
-    until: Annotated[str | None, typer.Option(help="Only before then.", show_default=False)] = None,
-    catalog: Annotated[Path | None, typer.Option(help="The models file.", show_default=False)] = None,
-    policies: Annotated[Path | None, typer.Option(help="The folder of policies.", show_default=False)] = None,
+    state: options.State = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    catalog: options.Catalog = None,
+    policies: options.Policies = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write all numbers.", show_default=False)] = None,
 ) -> None:
     """Judge a policy by what another one logged while it explored. Calls no model, changes nothing."""
     if as_json is not None and not as_json.parent.is_dir():
         raise ConfigError(str(as_json), None, "there is no such folder")
-    here = from_environment(context.obj)
-    here = dataclasses.replace(here, catalog=catalog or here.catalog, policies=policies or here.policies)
+    here = options.settings(context.obj, catalog=catalog, policies=policies)
     pair, models = chosen(here, candidate, against)
     with records(context, where, state, since, until) as steps:
         made = evaluate(steps, pair, models)

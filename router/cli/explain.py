@@ -18,7 +18,7 @@ from rich.console import Console
 from router import config
 from router.api.explain import explain as explained
 from router.attempts import Admission, FaultBudget, Tools
-from router.cli import show
+from router.cli import options, show
 from router.config import Config
 from router.errors import ConfigError
 from router.feedback import Feedback
@@ -26,7 +26,7 @@ from router.health import Health
 from router.lots import Lots
 from router.pipeline import Pipeline
 from router.record import Incoming
-from router.settings import Settings, from_environment
+from router.settings import Settings
 from router.store.memory import MemoryStore
 from router.upstream import Scripted
 
@@ -45,8 +45,8 @@ def command(
     hint: Annotated[
         list[str] | None, typer.Option(help="A hint as name=value; may be repeated.", show_default=False)
     ] = None,
-    catalog: Annotated[Path | None, typer.Option(help="The models file.", show_default=False)] = None,
-    policies: Annotated[Path | None, typer.Option(help="The folder of policies.", show_default=False)] = None,
+    catalog: options.Catalog = None,
+    policies: options.Policies = None,
     names: Annotated[
         list[str] | None,
         typer.Option("--policy", help="What 'auto' means; several: side by side.", show_default=False),
@@ -55,8 +55,7 @@ def command(
     all_plans: Annotated[bool, typer.Option("--all", help="Show every plan, not only the frontier.")] = False,
 ) -> None:
     """Show what would be done with a step, and why: gates, plans, the choice. Calls no model."""
-    here = from_environment(context.obj)
-    here = dataclasses.replace(here, catalog=catalog or here.catalog, policies=policies or here.policies)
+    here = options.settings(context.obj, catalog=catalog, policies=policies)
     body, asked = _body(text, file, model, _hints(hint or [])), names or [here.policy]
     decisions = [asyncio.run(_decided(dataclasses.replace(here, policy=name), body)) for name in asked]
     if as_json:

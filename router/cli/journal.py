@@ -18,7 +18,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from router import loader
-from router.cli import ledger, show
+from router.cli import ledger, options, show
 from router.errors import ConfigError
 from router.journal import Copy, Record, StepRecord, Tail, Tally, export, last, read, steps
 from router.settings import PREFIX, Settings, from_environment
@@ -26,20 +26,13 @@ from router.settings import PREFIX, Settings, from_environment
 FOLLOW_S = 0.5
 """Seconds between looks while following."""
 OUT, ERR = show.terminal(), show.terminal(stderr=True)
-State = Annotated[
-    Path | None, typer.Option("--state", help="The state folder, as the server has it.", show_default=False)
-]
-Since = Annotated[
-    str | None,
-    typer.Option(help="Only from then on: 2026-05-31T14:00, or back from now: 90m, 24h, 7d.", show_default=False),
-]
 UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 app = typer.Typer(help="What was decided, what came of it, and what was said of it later.", no_args_is_help=True)
 
 
 @app.command()
-def path(context: typer.Context, state: State = None) -> None:
+def path(context: typer.Context, state: options.State = None) -> None:
     """Print the folder of the journal, or the place in the store."""
     settings = _settings(context, state)
     if settings.journal == "store":
@@ -56,7 +49,7 @@ def show_records(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until ctrl-C.")] = False,
     decision: Annotated[str | None, typer.Option(help="All about one decision id.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as they are, one a line.")] = False,
-    state: State = None,
+    state: options.State = None,
 ) -> None:
     """Show the last steps, or one of them with all that is known of it."""
     tally = Tally()
@@ -88,9 +81,9 @@ def export_records(
     context: typer.Context,
     parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.", show_default=False)] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Write JSON lines.", show_default=False)] = None,
-    since: Since = None,
-    until: Annotated[str | None, typer.Option(help="Only before then.", show_default=False)] = None,
-    state: State = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    state: options.State = None,
 ) -> None:
     """Write a table with one row a step, the verdicts on it included."""
     if (parquet is None) == (jsonl is None):

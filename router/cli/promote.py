@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pwd
 import time
@@ -10,16 +9,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from router import promotions, yaml_file
-from router.cli import evaluate, journal, show
+from router.cli import evaluate, options, show
 from router.errors import ConfigError
 from router.learning.evaluate import evaluate as evaluated
 from router.promotions import Entry
-from router.settings import Settings, from_environment
+from router.settings import Settings
 
 OUT = show.terminal()
-Policies = Annotated[Path | None, typer.Option(help="The folder of policies.", show_default=False)]
 Who = Annotated[str | None, typer.Option(help="Who says so.", show_default="you")]
 
 
@@ -35,14 +34,14 @@ def command(
         str | None, typer.Option(help="Promote whatever the evaluation says, for this reason.", show_default=False)
     ] = None,
     where: evaluate.Journal = None,
-    state: journal.State = None,
-    since: journal.Since = None,
-    until: Annotated[str | None, typer.Option(help="Only before then.", show_default=False)] = None,
-    catalog: Annotated[Path | None, typer.Option(help="The models file.", show_default=False)] = None,
-    policies: Policies = None,
+    state: options.State = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    catalog: options.Catalog = None,
+    policies: options.Policies = None,
 ) -> None:
     """Let a policy serve in another's place, if the journal shows that it is better."""
-    here = _settings(context, policies, catalog)
+    here = options.settings(context.obj, catalog=catalog, policies=policies)
     wanted = name or here.policy
     raw = yaml_file.read_bytes(file)
     pair, models = evaluate.chosen(here, str(file), wanted)
@@ -74,27 +73,18 @@ def rollback(
     ] = None,
     why: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     who: Who = None,
-    policies: Policies = None,
+    policies: options.Policies = None,
 ) -> None:
     """Take back the last promotion of a policy: what served before serves again."""
-    here = _settings(context, policies, None)
+    here = options.settings(context.obj, policies=policies)
     wanted = name or here.policy
     stack = promotions.stacks(promotions.history(here.policies_dir)).get(wanted, [])
     if not stack:
         raise ConfigError("POLICY", None, f"nothing is promoted in the place of {wanted!r}")
     taken = stack[-1]
-    entry = Entry(
-        at=time.time(),
-        action="rollback",
-        policy=wanted,
-        version=taken.version,
-        base=taken.base,
-        source=taken.source,
-        who=who or _user(),
-        why=why,
-        gate="",
+    promotions.add(
+        here.policies_dir, replace(taken, at=time.time(), action="rollback", who=who or _user(), why=why, gate="")
     )
-    promotions.add(here.policies_dir, entry)
     before = (
         f"{stack[-2].source} ({stack[-2].version})"
         if len(stack) > 1 and stack[-2].base == _base(here, wanted)
@@ -106,10 +96,10 @@ def rollback(
 def history(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="POLICY", help="Only of this one.", show_default="all")] = None,
-    policies: Policies = None,
+    policies: options.Policies = None,
 ) -> None:
     """Show who promoted or took back what, when and why."""
-    here = _settings(context, policies, None)
+    here = options.settings(context.obj, policies=policies)
     entries = [e for e in promotions.history(here.policies_dir) if name in (None, e.policy)]
     if not entries:
         show.say(OUT, "Nothing was ever promoted.", style="dim")
@@ -126,11 +116,6 @@ def history(
             edited = entry.base != _base(here, policy_name)
             says = "its own file, which was edited since" if edited else f"{entry.source} ({entry.version})"
             show.say(OUT, f"{policy_name}: {says} serves.")
-
-
-def _settings(context: typer.Context, policies: Path | None, catalog: Path | None) -> Settings:
-    here = from_environment(context.obj)
-    return dataclasses.replace(here, catalog=catalog or here.catalog, policies=policies or here.policies)
 
 
 def _base(here: Settings, name: str) -> str:

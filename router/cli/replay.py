@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from router import config, loader, policy
 from router.catalog import Catalog
-from router.cli import show
+from router.cli import options, show
 from router.errors import ConfigError
 from router.learning import baselines, plot, replay, report, trace
 from router.learning.replay import Way
@@ -25,7 +24,7 @@ from router.learning.tally import Interval, Tally
 from router.learning.trace import Step
 from router.learning.walk import Judge, Seen
 from router.policy import Policy
-from router.settings import Settings, from_environment
+from router.settings import Settings
 
 OUT, ERR = show.terminal(), show.terminal(stderr=True)
 EVERY = 50
@@ -48,8 +47,8 @@ def command(
         list[str] | None,
         typer.Option("--policy", help="A policy, or a file of one; may be repeated.", show_default="all"),
     ] = None,
-    catalog: Annotated[Path | None, typer.Option(help="The models file.", show_default=False)] = None,
-    policies: Annotated[Path | None, typer.Option(help="The folder of policies.", show_default=False)] = None,
+    catalog: options.Catalog = None,
+    policies: options.Policies = None,
     learn: Annotated[Learn, typer.Option(help="Whose outcomes are revealed after a step.")] = Learn.chosen,
     verify_tpr: Annotated[float, typer.Option(help="P(a right answer is accepted).", min=0.01, max=1)] = 1.0,
     verify_fpr: Annotated[float, typer.Option(help="P(a wrong one is); 1: nobody looks.", min=0, max=1)] = 0.0,
@@ -63,8 +62,7 @@ def command(
         if file is not None and not file.parent.is_dir():
             raise ConfigError(str(file), None, "there is no such folder")
     pyplot = loader.pyplot() if picture is not None else None
-    here = from_environment(context.obj)
-    here = dataclasses.replace(here, catalog=catalog or here.catalog, policies=policies or here.policies)
+    here = options.settings(context.obj, catalog=catalog, policies=policies)
     found, models = chosen(here, names or [])
     steps = trace.read(path)
     way = Way(learn.value, verify_tpr, verify_fpr, seeds)

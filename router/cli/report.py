@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import evaluate, journal, show
+from router.cli import evaluate, options, show
 from router.errors import ConfigError
 from router.learning import trace
 from router.learning.page import page
@@ -19,9 +19,9 @@ def command(
     context: typer.Context,
     output: Annotated[Path, typer.Option(help="The file to write.")] = Path("turnout-report.html"),
     where: evaluate.Journal = None,
-    state: journal.State = None,
-    since: journal.Since = None,
-    until: Annotated[str | None, typer.Option(help="Only before then.", show_default=False)] = None,
+    state: options.State = None,
+    since: options.Since = None,
+    until: options.Until = None,
 ) -> None:
     """Write one page that shows what was spent, what succeeded, and whether what was foretold came."""
     if not output.parent.is_dir():

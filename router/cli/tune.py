@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Annotated
 import typer
 
 from router import config, promotions, yaml_file
-from router.cli import evaluate, journal, show
+from router.cli import evaluate, options, show
 from router.errors import ConfigError
 from router.learning.tune import Tuned, changed, tuned
 from router.policy import Policy
-from router.settings import from_environment
 
 OUT = show.terminal()
 
@@ -26,15 +24,14 @@ def command(
         str | None, typer.Argument(metavar="POLICY", help="Whose numbers.", show_default="the server's")
     ] = None,
     where: evaluate.Journal = None,
-    state: journal.State = None,
-    since: journal.Since = None,
-    until: Annotated[str | None, typer.Option(help="Only before then.", show_default=False)] = None,
-    catalog: Annotated[Path | None, typer.Option(help="The models file.", show_default=False)] = None,
-    policies: Annotated[Path | None, typer.Option(help="The folder of policies.", show_default=False)] = None,
+    state: options.State = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    catalog: options.Catalog = None,
+    policies: options.Policies = None,
 ) -> None:
     """Write a policy with what outcomes say of its numbers; the one that serves stays as it is."""
-    here = from_environment(context.obj)
-    here = dataclasses.replace(here, catalog=catalog or here.catalog, policies=policies or here.policies)
+    here = options.settings(context.obj, catalog=catalog, policies=policies)
     current, wanted = config.load(here, without_keys=True), name or here.policy
     if wanted not in current.policies:
         raise ConfigError("POLICY", None, f"{wanted!r} is none of {', '.join(current.policies)}")

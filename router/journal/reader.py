@@ -7,8 +7,9 @@ import heapq
 import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from router.journal import records, segment
 from router.journal.records import OutcomeRecord, Record
 from router.journal.segment import Segment
 
+R = TypeVar("R")
 SLACK_S = 60.0
 """A record may have been made so long before its segment was opened, and still comes in its place."""
 
@@ -28,6 +30,16 @@ class Tally(msgspec.Struct):
     """Lines without an end: cut off by a crash, or just being written."""
     invalid: int = 0
     """Lines that are no record, or of a kind or version not known here."""
+
+    def read(self, line: bytes, decode: Callable[[bytes], R]) -> R | None:
+        """What `decode` makes of a line, counted; None where it raises."""
+        try:
+            record = decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.invalid += 1
+            return None
+        self.records += 1
+        return record
 
 
 def read(
@@ -104,7 +116,7 @@ class Tail:
             except FileNotFoundError:
                 continue
             self._read[each.path] = start + len(whole) + len(end)
-            found += (r for line in whole.splitlines() if (r := _record(line, tally)) is not None)
+            found += (r for line in whole.splitlines() if (r := tally.read(line, records.decode)) is not None)
         return sorted(found, key=lambda r: r.at)
 
 
@@ -148,18 +160,8 @@ def _merged(segments: Iterator[Segment], holding: bytes | None, tally: Tally) ->
 def _records(path: Path, holding: bytes | None, tally: Tally) -> Iterator[Record]:
     for line in _lines(path, tally):
         if holding is None or holding in line:
-            if (record := _record(line, tally)) is not None:
+            if (record := tally.read(line, records.decode)) is not None:
                 yield record
-
-
-def _record(line: bytes, tally: Tally) -> Record | None:
-    try:
-        record = records.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        tally.invalid += 1
-        return None
-    tally.records += 1
-    return record
 
 
 def _lines(path: Path, tally: Tally) -> Iterator[bytes]:

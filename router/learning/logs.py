@@ -29,7 +29,7 @@ def logged(
     check(path)
     read = _parquet(path, duckdb()) if path.suffix == ".parquet" else _lines(path)
     for line in read:
-        step = _step(line, tally)
+        step = tally.read(line, _step)
         if step is not None and (since is None or step.at >= since) and (until is None or step.at < until):
             yield step
 
@@ -60,14 +60,9 @@ def _parquet(path: Path, duckdb: Any) -> Iterator[bytes]:
         yield from _lines(lines)
 
 
-def _step(line: bytes, tally: Tally) -> StepRecord | None:
-    try:
-        step = _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        tally.invalid += 1
-        return None
+def _step(line: bytes) -> StepRecord:
+    """Raises msgspec.DecodeError where the line is no step of the version known here."""
+    step = _DECODER.decode(line)
     if step.v != VERSION:
-        tally.invalid += 1
-        return None
-    tally.records += 1
+        raise msgspec.ValidationError(f"a step of version {step.v}; this reads {VERSION}")
     return step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -127,14 +128,13 @@ def replaced(path: Path, pieces: Iterable[bytes]) -> int:
     count = 0
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
+        with ExitStack() as undone:
+            undone.callback(os.unlink, name)
             with os.fdopen(descriptor, "wb") as file:
                 count = _poured(file, pieces)
             os.chmod(name, 0o644)
             os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+            undone.pop_all()
     except OSError as error:
         raise ConfigError(str(path), None, error.strerror or "cannot be written") from None
     return count
