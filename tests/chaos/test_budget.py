@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from router import health
 from router.attempts import FaultBudget
 from router.health import PROBES
 from tests.answers import ANSWERS
@@ -88,6 +89,32 @@ async def test_breakers_keep_most_of_an_outage_from_the_upstream(yard: Yard) -> 
     for _ in range(200):
         await proxy.chat()
     assert proxy.upstream.requests <= 10 + 2 * PROBES
+
+
+async def test_of_many_at_half_open_three_are_probes(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty steps at once when a pause is over: three try the dead upstream, and all are answered."""
+    monkeypatch.setattr(health, "FIRST_PAUSE_S", 0.5)
+    dying = asyncio.Event()
+
+    async def dead(exchange: Exchange) -> None:
+        await dying.wait()
+        await exchange.send(*ANSWERS["html-500"])
+
+    monkeypatch.setitem(ACTS, "dead", dead)
+    proxy = await yard({"cheap": "dead", "dear": "good"})
+    dying.set()
+    assert {(await proxy.chat()).status for _ in range(6)} == {200}
+    assert proxy.asked.count("dead") == health.FAILURES_TO_OPEN
+    dying.clear()
+    state = b'turnout_breaker_state{deployment="cheap:d0"} 1.0'
+    async with asyncio.timeout(10):
+        while state not in (await proxy.fetch("GET", "/metrics")).body:  # noqa: ASYNC110 (a scrape tells)
+            await asyncio.sleep(0.02)
+    asking = [asyncio.create_task(proxy.chat()) for _ in range(50)]
+    await proxy.upstream.until(lambda: proxy.asked.count("good") >= 6 + 50 - PROBES)
+    dying.set()
+    assert {(await each).status for each in asking} == {200}
+    assert proxy.asked.count("dead") == health.FAILURES_TO_OPEN + PROBES
 
 
 async def test_a_partial_outage_is_amplified_no_more(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from router.app import create_app
+from router.cli import fleet, serving
+from router.cli.sockets import bind
+from router.outcome import Outcome
+from router.settings import Settings
 from tests.answers import STREAM
 from tests.chaos.process import Served, process
 from tests.clients.running import PATIENCE_S
 from tests.faulty import Faulty
-from tests.proxy.yard import CHAT, HELLO
+from tests.proxy.yard import CHAT, HELLO, write_files
 
 
 @pytest.fixture
@@ -78,3 +83,27 @@ async def test_streams_under_way_come_to_their_end(upstream: Faulty, tmp_path: P
             json.loads(line) for path in served.journal.rglob("*.jsonl") for line in path.read_text().splitlines()
         ]
         assert len([r for r in records if r.get("status") == 200]) == 50, records[:2]
+
+
+async def test_a_stream_without_end_does_not_keep_a_server(
+    upstream: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the time to drain is over, 30 seconds and here half of one, whoever still reads is told, the outcome is
+    recorded, and the server ends."""
+    assert serving.DRAIN_S == fleet.DRAIN_S == 30
+    monkeypatch.setattr(serving, "DRAIN_S", 0.5)
+    write_files(tmp_path, upstream.url, {"cheap": "silent-mid"}, {"default": {}}, {})
+    outcomes: list[Outcome] = []
+    app = create_app(Settings(policies=tmp_path, learn="off", journal="off"), observers={"test": outcomes.append})
+    server, sock = serving.Server(app, 0.0), bind("127.0.0.1", 0)
+    running = asyncio.create_task(server.serve(sockets=[sock]))
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+        while not server.started:  # noqa: ASYNC110 (a flag of uvicorn's)
+            await asyncio.sleep(0.01)
+        async with session.post(url + CHAT, json=HELLO | {"stream": True}) as got:
+            server.should_exit = True
+            body = await got.read()
+        await running
+    assert body.startswith(b"".join(STREAM[:2])) and b'"code":"server_stopping"' in body and b"[DONE]" not in body
+    assert [(o.result, [a.fault for a in o.attempts]) for o in outcomes] == [("disconnected", ["cancelled"])]

@@ -128,14 +128,16 @@ async def test_a_failure_past_the_commit_point_is_told(yard: Yard, way: Break, c
     """One error event ends the stream, the connection is closed within a second, the fault is recorded, and no other
     attempt begins."""
     proxy = await yard({"cheap": [way.does, "good-stream"], "dear": "good-stream"}, idle_timeout=IDLE_S, client=client)
-    error = told(await proxy.chat(stream=True), ROLE + b"".join(WORDS[: 3 if way.does == "no-finish" else 1]))
+    async with asyncio.timeout(IDLE_S + 1.0):
+        got = await proxy.chat(stream=True)
+    error = told(got, ROLE + b"".join(WORDS[: 3 if way.does == "no-finish" else 1]))
     assert (error["type"], error["code"]) == ("server_error", "upstream_error")
     outcome = await proxy.settled()
     assert (outcome.status, outcome.result, outcome.committed, outcome.error) == (502, "error", True, "upstream_error")
     assert [a.fault in way.kinds for a in outcome.attempts] == [True]
     assert proxy.asked == [way.does]
     if way.does not in ("no-finish", "early-done"):  # as HTTP those are whole, and the connection is kept
-        await proxy.upstream.until(lambda: proxy.upstream.open == 0)
+        await proxy.upstream.until(lambda: proxy.upstream.open == 0, 1.0)
 
 
 @pytest.mark.parametrize("together", [False, True])
