@@ -16,6 +16,7 @@ VECTORS = {"object": "list", "data": [{"object": "embedding", "index": 0, "embed
 ROUTES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("/v1/messages", {**HELLO, "max_tokens": 9}, {"messages": 7}),
     ("/v1/messages/count_tokens", {**HELLO}, {"messages": 7}),
+    ("/v1/responses", {"model": "auto", "input": "Hi."}, {"input": 7}),
     ("/v1/completions", {"model": "auto", "prompt": "Once"}, {"prompt": 7}),
     ("/v1/embeddings", {"model": "auto", "input": ["a"]}, {"input": 7}),
 ]
@@ -37,7 +38,7 @@ async def test_a_route_is_described_as_it_is(
     jsonschema_rs.validate(told["application/json"]["schema"], json.loads(got.body))
     ours = {name for name in got.headers if name.startswith("x-turnout-") or name.endswith("request-id")}
     assert ours <= set(responses["200"].get("headers", ())) and ("text/event-stream" in told) == (
-        path in ("/v1/messages", "/v1/completions")
+        path in ("/v1/messages", "/v1/responses", "/v1/completions")
     )
     refused = await proxy.fetch("POST", path, json.dumps(good | bad).encode())
     assert refused.status == 400
@@ -49,5 +50,6 @@ async def test_an_overload_has_anthropics_status_there_alone(yard: Yard) -> None
     """529 for 503."""
     proxy = await yard({"cheap": "good"})
     paths = json.loads((await proxy.fetch("GET", "/openapi.json")).body)["paths"]
-    statuses = {path: set(paths[path]["post"]["responses"]) & {"503", "529"} for path, _, _ in ROUTES[::2]}
-    assert statuses == {"/v1/messages": {"529"}, "/v1/completions": {"503"}}
+    steps = ("/v1/messages", "/v1/responses", "/v1/completions")
+    statuses = {path: set(paths[path]["post"]["responses"]) & {"503", "529"} for path in steps}
+    assert statuses == {"/v1/messages": {"529"}, "/v1/responses": {"503"}, "/v1/completions": {"503"}}

@@ -202,10 +202,15 @@ class Steps:
 
 
 def run_python(script: Path, server: Running) -> str:
-    """What a script prints that is told of the server as the OpenAI SDK is: by the environment."""
+    """What a script prints that is told of the server as the SDKs are: by the environment."""
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
-        env=environment(OPENAI_BASE_URL=f"{server.url}/v1", OPENAI_API_KEY=KEY),
+        env=environment(
+            OPENAI_BASE_URL=f"{server.url}/v1",
+            OPENAI_API_KEY=KEY,
+            ANTHROPIC_BASE_URL=server.url,
+            ANTHROPIC_API_KEY=KEY,
+        ),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S * 2,

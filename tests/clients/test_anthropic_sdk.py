@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,7 +11,7 @@ from anthropic import Anthropic, AsyncAnthropic
 from pydantic import BaseModel
 
 from router.simulate import png
-from tests.clients.running import KEY, PATIENCE_S, ROOT, Ledger, Running, environment
+from tests.clients.running import KEY, PATIENCE_S, ROOT, Ledger, Running, run_python
 from tests.clients.test_openai_sdk import LARGE, NEMOTRON, QWEN, lasting
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello."}]
@@ -272,14 +270,7 @@ def test_leaving_a_stream_ends_it_at_the_model(client: Anthropic, ledger: Ledger
 
 def test_the_example_runs(turnout_server: Running) -> None:
     """examples/anthropic_sdk.py does what it says."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / "examples" / "anthropic_sdk.py")],
-        env=environment(ANTHROPIC_BASE_URL=turnout_server.url, ANTHROPIC_API_KEY=KEY),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S * 2,
-    )
-    assert done.returncode == 0, done.stderr
+    said = run_python(ROOT / "examples" / "anthropic_sdk.py", turnout_server)
     for part in ("plain", "streamed", "agent"):
-        assert f"-- {part}\n" in done.stdout
-    assert "calls stock\n" in done.stdout
+        assert f"-- {part}\n" in said
+    assert "calls stock\n" in said

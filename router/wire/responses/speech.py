@@ -19,8 +19,8 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class _Heard(msgspec.Struct):
-    sequence_number: Any = None
-    response: Any = None
+    sequence_number: int | None = None
+    response: dict[str, msgspec.Raw] | None = None
 
 
 _HEARD = msgspec.json.Decoder(_Heard)
@@ -33,8 +33,10 @@ class Speech:
         self._frame = frame
         self._telling = telling.Telling(frame, offer)
         self._number = 0
-        self._heard: dict[str, Any] = {}
-        """The response as an upstream that speaks the dialect told of it last."""
+        self._heard: tuple[bytes, ...] = ()
+        """The first block and the last of a stream whose events pass as they are."""
+        self._told: dict[str, Any] | None = None
+        """The response as that stream told of it last."""
 
     def feed(self, block: bytes) -> bytes:
         """The events that a block of whole chunks comes to. Raises UpstreamFault as `chunk.decode`."""
@@ -42,12 +44,8 @@ class Speech:
         return self._write(event for piece in chunks for event in self._telling.take(piece))
 
     def heard(self, block: bytes) -> None:
-        """Notes where a stream stands whose events pass as they are."""
-        for data in sse.events(block):
-            if not sse.is_done(data):
-                event = _HEARD.decode(data)
-                self._number = (event.sequence_number if isinstance(event.sequence_number, int) else self._number) + 1
-                self._heard = event.response if isinstance(event.response, dict) else self._heard
+        """Keeps what tells where a stream stands whose events pass as they are; it is read where that breaks off."""
+        self._heard = (*self._heard[:1], block)
 
     def end(self, at: int) -> bytes:
         """The events that end an answer, complete or cut short, at `at` (Unix seconds)."""
@@ -55,6 +53,7 @@ class Speech:
 
     def broken(self, failure: TurnoutError) -> bytes:
         """The events that end an answer in the middle: an error, which libraries raise, and what there is of it."""
+        self._recall()
         return self._write(self._failed(failure))
 
     def whole(self, answer: bytes, at: int) -> bytes:
@@ -84,8 +83,18 @@ class Speech:
         said = failure.body()["error"]
         flat = {name: said[name] for name in ("code", "message", "param")}
         yield "error", {**flat, "error": said}
-        told = {**self._heard, "status": "failed", "error": frames.error(failure)} if self._heard else None
+        told = self._told and {**self._told, "status": "failed", "error": frames.error(failure)}
         yield "response.failed", {"response": told or self._stands("failed", error=frames.error(failure))}
+
+    def _recall(self) -> None:
+        """Goes on from where the stream stands that was heard. Of an odd event no more is known than that it came."""
+        for data in (data for block in self._heard for data in sse.events(block) if not sse.is_done(data)):
+            try:
+                event = _HEARD.decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                event = _Heard()
+            self._number = (self._number if event.sequence_number is None else event.sequence_number) + 1
+            self._told = event.response or self._told
 
     def _write(self, events: Iterable[Event]) -> bytes:
         """The events on the wire, in order and numbered; before the first, that the response has begun."""

@@ -67,6 +67,20 @@ def test_a_failure_in_the_middle() -> None:
     assert failed["error"] == {"code": "rate_limit_exceeded", "message": "Wait."}
 
 
+def test_a_failure_of_a_stream_that_passed_as_it_was() -> None:
+    """Goes on from its last number, with the response that it told of, whatever else an upstream wrote in it."""
+    voice = speech()
+    voice.heard(b'data: {"sequence_number":0,"response":{"id":"theirs","odd":1e999,"status":"in_progress"}}\n\n')
+    voice.heard(b'data: {"sequence_number":1,"delta":"x"}\n\n')
+    voice.heard(b'data: {"sequence_number":7,"delta":"\xff"}\n\ndata: {"sequence_number":1e999}\n\ndata: [DONE]\n\n')
+    told = voice.broken(RateLimited("Wait.")).decode()
+    assert [line.split(",")[1] for line in told.split("\n") if line.startswith("data")] == [
+        '"sequence_number":9',
+        '"sequence_number":10',
+    ]
+    assert '"response":{"id":"theirs","odd":1e999,"status":"failed","error":{"code":"rate_limit_exceeded"' in told
+
+
 def test_a_failure_before_anything_was_told() -> None:
     """Comes after the response has begun, as everything does; codes that nobody knows are the server's."""
     got = events(speech().broken(DeadlineExceeded("Late.")))
