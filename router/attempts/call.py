@@ -13,7 +13,7 @@ from router.attempts.budget import FaultBudget
 from router.attempts.native import CHAT, READINGS, Reading
 from router.attempts.wording import worded
 from router.checks import garbled, judge
-from router.errors import CallerFault, UpstreamFault
+from router.errors import BadRequest, CallerFault, UpstreamFault
 from router.health import Health
 from router.outcome import Attempt, CheckResult
 from router.plan import Candidate
@@ -116,7 +116,7 @@ class Caller:
             load = ill(tools.health, running.key, error, self._tells(error, running))
             self._note(running, fault=error.kind, status=error.upstream_status)
             raise
-        except CallerFault as error:
+        except (BadRequest, CallerFault) as error:
             tools.health.abandoned(running.key)
             self._note(running, fault="caller", status=error.status)
             raise

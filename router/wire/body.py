@@ -185,3 +185,11 @@ def refuse_nesting(text: bytes, param: str, above: int = 1) -> None:
     """Raises BadRequest where `text`, which itself lies `above` levels down, goes deeper than the body may."""
     if too_deep(text, MAX_DEPTH - above):
         refuse(param, f"is nested too deeply, at most {MAX_DEPTH} levels are allowed")
+
+
+def refuse_odd(text: bytes, name: str) -> None:
+    """Raises BadRequest where a field is nested too deeply or holds a key twice."""
+    if len(text) > 2 * MAX_DEPTH - 3:
+        refuse_nesting(text, name)
+    if text[:1] in b"{[":
+        refuse_twice(text, name)

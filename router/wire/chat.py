@@ -12,7 +12,7 @@ from router.step import NULL, StepRequest
 from router.wire import body as wire_body
 from router.wire import history, messages, thinking, tools
 from router.wire.address import addressed
-from router.wire.body import FLAG, MAX_DEPTH, count, decode, flag, get, refuse, refuse_nesting, refuse_twice
+from router.wire.body import FLAG, count, decode, flag, get, refuse, refuse_odd
 
 MAX_MODEL = 2048
 """Characters of a model name, which may carry hints."""
@@ -43,7 +43,7 @@ def parse(body: bytes) -> StepRequest:
     read = messages.read(fields.get("messages"))
     for name, raw in fields.items():
         if len(raw) > 12 and name not in ("messages", "tools"):  # which look themselves
-            _refuse_odd(bytes(raw), name[:64])
+            refuse_odd(bytes(raw), name[:64])
     stream = flag(fields, "stream") is True
     usage = get(fields, "stream_options", _OBJECT) or {}
     offer = tools.offered(fields.get("tools"))
@@ -70,14 +70,6 @@ def parse(body: bytes) -> StepRequest:
         metadata=_metadata(fields),
         hints=get(fields, "turnout", _PLAIN),
     )
-
-
-def _refuse_odd(text: bytes, name: str) -> None:
-    """Raises BadRequest where a field is nested too deeply or holds a key twice."""
-    if len(text) > 2 * MAX_DEPTH - 3:
-        refuse_nesting(text, name)
-    if text[:1] in b"{[":
-        refuse_twice(text, name)
 
 
 def _model(fields: Fields) -> str:

@@ -1,12 +1,26 @@
-"""What the events of a stream tell that passes as it is, in whichever dialect."""
+"""What passes as it is, in whichever dialect: a request's fields, and what the events of its stream tell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
+import msgspec
+
+from router.wire import body as wire_body
 from router.wire import sse
+from router.wire.body import refuse_odd
 from router.wire.usage import Usage
+
+
+def fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """Of a request. Raises BadRequest for a nesting too deep, and for a key given twice: its translation, by which all
+    was decided, has only the last."""
+    read = wire_body.read(body)
+    for name, raw in read.items():
+        if name != "tools":
+            refuse_odd(bytes(raw), name[:64])
+    return read
 
 
 class Event(Protocol):

@@ -117,6 +117,15 @@ async def test_streams_that_go_wrong(yard: Yard, answer: Answer) -> None:
         assert (await proxy.settled()).attempts[-1].fault == fault
 
 
+async def test_a_key_given_twice(yard: Yard, answer: Answer) -> None:
+    """Is refused, since an upstream might take the other value than the decision did; nothing is sent."""
+    proxy = await yard({"cheap": [{"model": answer(http(told())), **SPEAKS}]})
+    twice = b'{"role":"user","content":"Hello.","content":[]}'
+    got = await send(proxy, b'{"model":"auto","max_tokens":9,"messages":[%b]}' % twice)
+    assert got.status == 400 and error(got)["param"] == "messages" and "'content' twice" in error(got)["message"]
+    assert not proxy.upstream.seen and [a.fault for a in (await proxy.settled()).attempts] == ["caller"]
+
+
 async def test_an_upstreams_refusal(yard: Yard, answer: Answer) -> None:
     """In Anthropic's shape, understood as any."""
     refusal = {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 9 > 8"}}

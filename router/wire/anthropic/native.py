@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from router.errors import UpstreamFault
-from router.wire import body as wire_body
 from router.wire import fault, native
 from router.wire.address import addressed
 from router.wire.answer import Answer, Choice, ToolCall
@@ -102,7 +101,7 @@ def render(body: bytes, model: str, mode: str, parameters: Mapping[str, Any]) ->
 
     `parameters` select the mode there; the caller's own `thinking`, its budget with it, stays where it says the same.
     """
-    fields = addressed(wire_body.read(body), model)
+    fields = addressed(native.fields(body), model)
     said = _KIND.decode(fields.get("thinking", b"null"))
     same = said is not None and said.type == ("disabled" if mode == "off" else "enabled")
     if not same:

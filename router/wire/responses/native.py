@@ -9,7 +9,6 @@ import msgspec
 
 from router.errors import UpstreamFault
 from router.step import NULL, Native
-from router.wire import body as wire_body
 from router.wire import fault, native, thinking
 from router.wire.address import addressed
 from router.wire.answer import Answer, Choice, ToolCall
@@ -130,7 +129,7 @@ def render(body: bytes, model: str, mode: str, parameters: Mapping[str, Any]) ->
 
     `parameters` select the mode there; the caller's own `reasoning` stays where it says the same.
     """
-    fields = addressed(wire_body.read(body), model)
+    fields = addressed(native.fields(body), model)
     said = fields.get(_REASONING)
     if said is not None and thinking.explicit({_REASONING: said}) == mode:
         parameters = {name: value for name, value in parameters.items() if name != _REASONING}
