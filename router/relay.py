@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from router.errors import UpstreamFault
 from router.step import StepRequest
-from router.upstream.base import Reply
+from router.upstream.base import Reply, too_large
 from router.wire import chunk as wire_chunk
 from router.wire import sse
 from router.wire.answer import Usage
@@ -69,7 +69,7 @@ class Live:
             if self._ends(block):
                 break
             if size > limit:
-                raise _too_large()
+                raise too_large()
         body = self._take(b"".join(held)) + self._tail()
         self._check_end()
         return Whole(body, self.usage)
@@ -148,10 +148,6 @@ def truncated() -> UpstreamFault:
     return UpstreamFault("truncated", "The upstream ended its answer before it was complete.")
 
 
-def _too_large() -> UpstreamFault:
-    return UpstreamFault("too_large", "The upstream's answer is over the limit.")
-
-
 async def collect(live: Live, limit: int) -> Whole:
     """The whole stream, for an answer that is held. Raises UpstreamFault as `Live.rest` does."""
     parts, size = [], 0
@@ -159,7 +155,7 @@ async def collect(live: Live, limit: int) -> Whole:
         parts.append(block)
         size += len(block)
         if size > limit:
-            raise _too_large()
+            raise too_large()
     await live.close()
     return Whole(b"".join(parts), live.usage)
 

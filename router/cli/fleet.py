@@ -25,8 +25,8 @@ from router.settings import EMBEDDED, PREFIX, Settings, from_environment
 
 LOG = logging.getLogger("turnout")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
-DRAIN_S = 30.0
-"""Seconds that steps under way get, as each worker counts them too."""
+DRAIN_S = 30
+"""Seconds that steps under way get to end after SIGTERM, as each worker counts them too."""
 GRACE_S = 5.0
 """Seconds more, in which workers write down what they know, before they are killed."""
 STEADY_S = 10.0

@@ -22,6 +22,7 @@ from rich.console import Console
 from router import loader
 from router.app import Turnout, create_app
 from router.cli import show
+from router.cli.fleet import DRAIN_S
 from router.cli.kin import Kin
 from router.cli.listening import Listening
 from router.cli.sockets import bind_for
@@ -35,8 +36,6 @@ BACKLOG = 4096
 GARBAGE = (10_000, 50, 100)
 """Thresholds of the three generations: a request makes hundreds of objects and hardly a circle, and with Python's own
 thresholds looking for circles costs a sixteenth of it."""
-DRAIN_S = 30
-"""Seconds that streams under way get to end after SIGTERM."""
 
 
 def config(app: Turnout) -> uvicorn.Config:

@@ -35,6 +35,22 @@ class Call(msgspec.Struct, frozen=True):
     """Headers that tell the upstream of the trace. They are ours, so that nobody need look whether they can be sent."""
 
 
+def key_of(deployment: Deployment, keys: Mapping[str, str]) -> str | None:
+    """The deployment's own key, None where it needs none. `keys`: environment variable → value.
+
+    Raises UpstreamFault `auth` where the variable that it names is not set.
+    """
+    if deployment.api_key_env is None:
+        return None
+    if key := keys.get(deployment.api_key_env, "").strip():
+        return key
+    raise UpstreamFault("auth", "Turnout has no key for the upstream. The operator has to set it.")
+
+
+def too_large() -> UpstreamFault:
+    return UpstreamFault("too_large", "The upstream's answer is over the limit.")
+
+
 class Reply(Protocol):
     """An upstream's answer whose headers have arrived and whose body is still to be read."""
 
@@ -73,7 +89,7 @@ class Pieces:
             size += len(piece)
             if size > limit:
                 await self.close()
-                raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
+                raise too_large()
             parts.append(piece)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -121,7 +137,7 @@ class Ready:
 
     async def read(self, limit: int) -> bytes:
         if len(self._body) > limit:
-            raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
+            raise too_large()
         return self._body
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -13,10 +13,9 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from router.catalog import Deployment
 from router.errors import UpstreamFault
 from router.upstream import connection, translated
-from router.upstream.base import Call, Pieces, Ready, Reply
+from router.upstream.base import Call, Pieces, Ready, Reply, key_of
 from router.upstream.connection import LINK, Link
 from router.upstream.remote import addresses
 
@@ -101,7 +100,7 @@ class LiteLLMUpstream:
             "model": f"{provider}/{model}",
             "stream": call.stream,
             "api_base": deployment.url or None,
-            "api_key": self._key(deployment),
+            "api_key": key_of(deployment, self._keys),
             "client": self._http(provider),
             "timeout": LONGEST_S,
             "num_retries": 0,
@@ -109,14 +108,6 @@ class LiteLLMUpstream:
             "drop_params": False,
             "allowed_openai_params": sorted(own),  # what the catalog says of a model goes over what litellm knows of it
         }
-
-    def _key(self, deployment: Deployment) -> str | None:
-        if deployment.api_key_env is None:
-            return None
-        key = self._keys.get(deployment.api_key_env, "").strip()
-        if not key:
-            raise UpstreamFault("auth", "Turnout has no key for the upstream. The operator has to set it.")
-        return key
 
     def _supported(self, provider: str, model: str) -> frozenset[str]:
         known = self._known.get((provider, model))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from router import __version__
 from router.catalog import Deployment
 from router.errors import UpstreamFault
-from router.upstream.base import CHAT, Call, Pieces, Reply
+from router.upstream.base import CHAT, Call, Pieces, Reply, key_of
 from router.upstream.link import Link
 
 KEEPALIVE_S = 30.0
@@ -52,10 +52,7 @@ class Route:
             "content-type": "application/json",
             "user-agent": f"turnout/{__version__}",
         }
-        if deployment.api_key_env is not None:
-            key = keys.get(deployment.api_key_env, "").strip()
-            if not key:
-                raise UpstreamFault("auth", "Turnout has no key for the upstream. The operator has to set it.")
+        if (key := key_of(deployment, keys)) is not None:
             headers["authorization"] = f"Bearer {key}"
         headers |= {name.lower(): value for name, value in deployment.headers.items()}
         query = f"?{parts.query}" if parts.query else ""

@@ -20,7 +20,7 @@ from router import __version__
 from router.catalog import Deployment
 from router.errors import UpstreamFault
 from router.upstream import connection
-from router.upstream.base import Call, Pieces, Reply
+from router.upstream.base import Call, Pieces, Reply, key_of
 from router.upstream.connection import LINK, BrokenHTTP, Link
 
 STALE_S = 1.0
@@ -52,10 +52,7 @@ class _Route:
         headers = CIMultiDict(
             {"content-type": "application/json", "accept-encoding": "identity", "user-agent": f"turnout/{__version__}"}
         )
-        if deployment.api_key_env is not None:
-            key = keys.get(deployment.api_key_env, "").strip()
-            if not key:
-                raise UpstreamFault("auth", "Turnout has no key for the upstream. The operator has to set it.")
+        if (key := key_of(deployment, keys)) is not None:
             headers["authorization"] = f"Bearer {key}"
         headers.update(deployment.headers)
         self.headers = headers

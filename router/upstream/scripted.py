@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from router.errors import UpstreamFault
-from router.upstream.base import Call, Reply
+from router.upstream.base import Call, Reply, too_large
 
 JSON: Mapping[str, str] = {"content-type": "application/json"}
 EVENTS: Mapping[str, str] = {"content-type": "text/event-stream"}
@@ -80,7 +80,7 @@ class _ScriptedReply:
     async def read(self, limit: int) -> bytes:
         body = b"".join([piece async for piece in self.chunks()])
         if len(body) > limit:
-            raise UpstreamFault("too_large", "The upstream's answer is over the limit.")
+            raise too_large()
         return body
 
     async def chunks(self) -> AsyncIterator[bytes]:
