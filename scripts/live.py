@@ -43,6 +43,17 @@ def program(name: str) -> str | None:
     return shutil.which(name) or (str(unpacked) if unpacked.is_file() else None)
 
 
+def spare(port: int) -> int:
+    """The port, or a free one where it is taken: Debian's package starts a Prometheus of its own at 9090."""
+    try:
+        sock = listen("127.0.0.1", port)
+    except ConfigError:
+        sock = listen("127.0.0.1", 0)
+    with sock:
+        found: int = sock.getsockname()[1]
+    return found
+
+
 @contextlib.contextmanager
 def prometheus(binary: str, scraped: int, port: int, every: int = 2) -> Iterator[str]:
     """A Prometheus on `port` of loopback that scrapes the Turnout at `scraped` each `every` seconds; its address."""
@@ -114,7 +125,7 @@ def run(told: argparse.Namespace) -> None:
         if binary is None:
             print("Prometheus   is not on PATH: install it, and alerts and queries come with it.")
         else:
-            where = stack.enter_context(prometheus(binary, told.port, told.prometheus_port))
+            where = stack.enter_context(prometheus(binary, told.port, spare(told.prometheus_port)))
             print(f"Prometheus   {where}/alerts")
         print("Agents are at work. Ctrl-C ends all of it.", flush=True)
         asyncio.run(work(Traffic(address, models, seed=told.seed, pace=told.pace), servers))

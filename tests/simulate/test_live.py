@@ -13,7 +13,7 @@ from router.errors import ConfigError
 from router.simulate import live
 from router.simulate.live import Traffic
 from router.simulate.workload import jobs
-from scripts.live import stage, work
+from scripts.live import spare, stage, work
 from tests.clients.running import free_port
 
 
@@ -74,7 +74,10 @@ async def test_a_server_that_ends_is_told() -> None:
 
 
 def test_a_taken_port_is_told_before_anything_starts() -> None:
-    """Not a server that is there for nobody."""
+    """Not a server that is there for nobody. Prometheus, which nobody has told an address yet, takes another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(ConfigError, match="cannot be bound"), stage(taken.getsockname()[1], 7, 5_000.0):
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match="cannot be bound"), stage(port, 7, 5_000.0):
             pass
+        assert spare(port) != port
+    assert spare(port) == port
