@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import redis.asyncio as redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -111,11 +111,11 @@ class Link:
 
 def client(url: str, seconds: float = TIMEOUT_S) -> Any:
     """A client that connects only when it is used. Raises ConfigError for a URL that is none of SCHEMES."""
-    parts = urlsplit(url)
     retry = Retry(NoBackoff(), 0)
     quick = {**QUICK, "socket_timeout": seconds, "socket_connect_timeout": seconds}
     try:
-        if parts.scheme not in SCHEMES or not (parts.hostname or parts.path):
+        parts, hosts = _apart(url)
+        if parts.scheme not in SCHEMES or not (hosts or parts.path):
             known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
             raise ValueError(f"must be {MEMORY}, {EMBEDDED}, or a URL that begins with one of {known}")
         scheme, _, kind = parts.scheme.partition("+")
@@ -123,7 +123,7 @@ def client(url: str, seconds: float = TIMEOUT_S) -> Any:
             return redis.Redis.from_url(url, retry=retry, max_connections=CONNECTIONS + 1, **quick)
         login = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
         options = {**quick, **login, "retry": retry, "ssl": scheme == "rediss"}
-        nodes = _nodes(parts.netloc.rpartition("@")[2], 26379 if kind == "sentinel" else 6379)
+        nodes = _nodes(hosts, 26379 if kind == "sentinel" else 6379)
         if kind == "cluster":
             return RedisCluster(startup_nodes=[ClusterNode(*node) for node in nodes], **options)
         service, _, number = parts.path.strip("/").partition("/")
@@ -134,6 +134,17 @@ def client(url: str, seconds: float = TIMEOUT_S) -> Any:
         return sentinel.master_for(service, db=int(number or 0))
     except (ValueError, TypeError, RedisError) as error:
         raise ConfigError(f"{PREFIX}STORE", None, f"{shown(url)}: {error}") from None
+
+
+def _apart(url: str) -> tuple[SplitResult, str]:
+    """The URL, and its hosts by themselves. Raises ValueError.
+
+    They may be a list, and `urlsplit` takes no list with an address in brackets (since the fix of CVE-2024-11168).
+    """
+    scheme, mark, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    login, at, hosts = authority.rpartition("@")
+    return urlsplit(f"{scheme}{mark}{login}{at}{slash}{path}"), hosts
 
 
 def _nodes(text: str, port: int) -> list[tuple[str, int]]:

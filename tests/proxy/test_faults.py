@@ -38,7 +38,7 @@ async def test_a_fault_is_mended_by_the_next_best(yard: Yard, fault: Fault, stre
         idle_timeout=IDLE_S,
         max_answer_bytes=1_000_000,
     )
-    got = await proxy.chat(stream=stream, turnout={"deadline": 1.4})
+    got = await proxy.chat(stream=stream, turnout={"deadline": 4})
     assert got.status == 200
     assert got.body == (
         b"".join(e for e in answers.STREAM if e is not answers.USAGE) if stream else answers.completion()
