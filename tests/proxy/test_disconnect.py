@@ -1,4 +1,6 @@
-"""A caller that leaves ends the work for it, in whatever phase: the upstream is let go, no attempt follows."""
+"""A caller that leaves ends the work for it, in whatever phase and dialect: the upstream is let go, no attempt follows.
+
+So does its deadline."""
 
 from __future__ import annotations
 
@@ -106,6 +108,26 @@ async def test_leaving_in_every_dialect(
         await asyncio.wait_for(reader.readuntil(kept_alive if b"waiting" in read else b"All "), 2)
     await leave(proxy, writer)
     assert proxy.outcomes[-1].committed == (read is not None and b"waiting" not in read)
+
+
+@pytest.mark.parametrize("spoken", DIALECTS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_deadline_in_every_dialect(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, spoken: str, stream: bool
+) -> None:
+    """It ends the step though the upstream is silent: as an error, or where words have gone out as the stream's end."""
+    path, body, speaks = DIALECTS[spoken]
+    monkeypatch.setitem(ACTS, "native-silent", _native_silent)
+    does = "hang" if not stream else "native-silent" if speaks else "silent-mid"
+    proxy = await yard({"cheap": [{"model": does, **speaks}]})
+    data = json.dumps({"model": "auto?deadline=0.5", "stream": stream, **body}).encode()
+    async with asyncio.timeout(1.5):
+        got = await proxy.fetch("POST", path, data)
+    proxy.admitted += 1
+    assert got.status == (200 if stream else 504) and b"deadline" in got.body.lower()
+    assert b"message_stop" not in got.body and b"response.completed" not in got.body and b"[DONE]" not in got.body
+    outcome = await proxy.settled()
+    assert (outcome.status, outcome.result, outcome.error) == (504, "error", "deadline_exceeded")
 
 
 @pytest.mark.parametrize("does", ["hang", "silent-body"])
