@@ -70,6 +70,8 @@ class Length(msgspec.Struct, frozen=True):
     """Mean reasoning tokens among them."""
     uncut: float
     """q90 of the answer that nothing cuts off."""
+    thought: float = 0.0
+    """Median reasoning tokens that nothing cuts off."""
 
 
 class Visible(msgspec.Struct, frozen=True):
@@ -90,10 +92,10 @@ def compose(
     """
     low, middle, high = visible.q10, visible.q50, visible.q90
     s = max((high - middle) / Z90, 1e-6)
-    thought = 0.0
+    share = thought = 0.0
     if reasoning is not None:
         hidden, shown = reasoning.mean, math.exp(middle + s * s / 2)
-        thought = hidden / (hidden + shown)
+        share, thought = hidden / (hidden + shown), math.exp(reasoning.mu)
         total = matched(shown + hidden, shown * shown * math.expm1(s * s) + reasoning.variance)
         s, middle = total.s, total.mu
         low, high = middle - Z90 * s, middle + Z90 * s
@@ -102,10 +104,11 @@ def compose(
         high = max(middle, high + shift * max(high - middle, NARROWEST))
     q10, q50, q90 = math.exp(low), math.exp(middle), math.exp(high)
     if not max_tokens:
-        return Length(q10, q50, q90, mean, mean * thought, q90)
+        return Length(q10, q50, q90, mean, mean * share, q90, thought)
     s = min(s, WIDEST)
     mean = LogNormal(math.log(mean) - s * s / 2, s).mean_below(max_tokens)
-    return Length(min(q10, max_tokens), min(q50, max_tokens), min(q90, max_tokens), mean, mean * thought, q90)
+    low, middle, high = min(q10, max_tokens), min(q50, max_tokens), min(q90, max_tokens)
+    return Length(low, middle, high, mean, mean * share, q90, thought)
 
 
 @lru_cache(maxsize=4096)

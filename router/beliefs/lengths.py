@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -122,17 +123,16 @@ class Lengths(msgspec.Struct, frozen=True, eq=False):
         outlook = self.about(asked)
         forecast = outlook.forecast
         assert forecast is not None
-        believed, tokens = outlook.visible(arm, forecast), math.log(max(visible, 1))
+        believed, length, tokens = outlook.visible(arm, forecast), outlook.of(arm), math.log(max(visible, 1))
         if cut:
             tokens = beyond(tokens, believed.q50, max((believed.q90 - believed.q50) / Z90, 1e-6))
-            reasoning = max(reasoning, round(outlook.thought(arm))) if visible == 0 else reasoning
+            reasoning = max(reasoning, round(length.thought)) if visible == 0 else reasoning
         offset = self.offset(arm, asked.step_class)
         shape = self.shapes.get(asked.step_class, BLANK)
         learned = shape.observe(self._traits(asked), tokens - offset, forecast, exact=not cut)
         if asked.hint:
             learned = learned.hinted(tokens - math.log(asked.hint))
-        total, length = visible + reasoning, outlook.of(arm)
-        here = self.cell(arm, asked.step_class)
+        total, here = visible + reasoning, self.cell(arm, asked.step_class)
         here = here.judged(total, length, self.shift(arm, asked.step_class), cut=cut, max_tokens=asked.max_tokens)
         gap, thought = tokens - forecast.mean, math.log1p(reasoning)
         model, wide = self.models.get(arm, arm), self.habits.get(arm, NEW).with_thought(thought, outlook.apart)
@@ -194,7 +194,7 @@ BLANK = Shape()
 NOTHING: Mapping[str, Habit] = {}
 
 
-class Outlook(msgspec.Struct, frozen=True):
+class Outlook(msgspec.Struct, frozen=True, dict=True):
     """What is believed of one step."""
 
     lengths: Lengths
@@ -210,12 +210,7 @@ class Outlook(msgspec.Struct, frozen=True):
         thought = self.lengths.thought(arm, asked.step_class, self.apart)
         return compose(self.visible(arm, self.forecast), thought, shift, here.factor, asked.max_tokens)
 
-    def thought(self, arm: str) -> float:
-        """Median reasoning tokens."""
-        thought = self.lengths.thought(arm, self.asked.step_class, self.apart)
-        return 0.0 if thought is None else math.exp(thought.mu)
-
-    @property
+    @cached_property
     def apart(self) -> float:
         """Log of the step's expected visible tokens over those of its class."""
         return self.forecast.levels[1] - self.forecast.opinions[0].levels[1] if self.forecast else 0.0

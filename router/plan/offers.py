@@ -9,7 +9,7 @@ import msgspec
 
 from router.beliefs import Beliefs
 from router.beliefs.length import Z90, Length, matched
-from router.beliefs.lengths import Asked, Outlook
+from router.beliefs.lengths import Asked
 from router.beliefs.published import Source, Success
 from router.beliefs.speed import Pace
 from router.beliefs.success import Successes, believed
@@ -135,12 +135,11 @@ def _offer(arm: Arm, deployment: Deployment) -> Offer:
 
 
 def roomy(
-    possible: tuple[Offer, ...], closed: tuple[Gate, ...], outlook: Outlook, max_tokens: int
+    possible: tuple[Offer, ...], closed: tuple[Gate, ...], lengths: Mapping[str, Length], max_tokens: int
 ) -> tuple[tuple[Offer, ...], tuple[Gate, ...]]:
     """Without the arms that would think past `max_tokens`, unless all would: then the caller wants it so."""
-    arms = {o.arm: outlook.thought(o.arm) for o in possible}
-    cramped = {arm: thought for arm, thought in arms.items() if thought >= max_tokens}
-    if not cramped or len(cramped) == len(arms):
+    cramped = {arm: length.thought for arm, length in lengths.items() if length.thought >= max_tokens}
+    if not cramped or len(cramped) == len(lengths):
         return possible, closed
     why = "thinks for {:,.0f} tokens in every other answer; max_tokens is {}"
     shut = tuple(Gate(arm, None, "output limit", why.format(thought, max_tokens)) for arm, thought in cramped.items())
@@ -175,9 +174,9 @@ def options(
     """What is feasible now, priced, and every gate that is closed."""
     possible, closed = offers(catalog.arms, gates.ask(facts, terms))
     outlook = beliefs.length.about(question)
+    lengths = {arm: outlook.of(arm) for arm in dict.fromkeys([o.arm for o in possible])}
     if facts.max_tokens:
-        possible, closed = roomy(possible, closed, outlook, facts.max_tokens)
-    lengths: dict[str, Length] = {}
+        possible, closed = roomy(possible, closed, lengths, facts.max_tokens)
     counts: dict[str, tuple[int, int]] = {}
     found: dict[str, list[Candidate]] = {}
     now: list[Gate] = []
@@ -185,8 +184,6 @@ def options(
         name = offer.model.name
         if name not in counts:
             counts[name] = beliefs.tokens.count(offer.model, facts)
-        if offer.arm not in lengths:
-            lengths[offer.arm] = outlook.of(offer.arm)
         length, pace = lengths[offer.arm], beliefs.speed.paces[offer.key]
         candidate = _priced(offer, length, pace, counts[name], facts.n, situation, able[offer.arm])
         if terms.judges:

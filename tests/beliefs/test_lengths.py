@@ -50,7 +50,7 @@ def test_prior(changes: dict[str, object]) -> None:
     for arm, reasoning in ((ON, 900.0), (OFF, 0.0), (N, 0.0)):
         expected = length(asked.q50, asked.q90, asked.hint, asked.max_tokens, reasoning)
         assert of(PRIOR, arm, asked) == expected
-    assert PRIOR.about(ASKED).thought(ON) == pytest.approx(900) and PRIOR.about(ASKED).thought(N) == 0
+    assert PRIOR.about(ASKED).of(ON).thought == pytest.approx(900) and PRIOR.about(ASKED).of(N).thought == 0
 
 
 def test_learns_a_class() -> None:
@@ -108,7 +108,7 @@ def test_reasoning_is_learned_apart() -> None:
     beliefs = PRIOR
     for visible, hidden in zip(draws(100, 0.3, 200, 1), draws(5000, 0.3, 200, 2), strict=True):
         beliefs = beliefs.observe(ON, ASKED, visible, hidden)
-    assert beliefs.about(ASKED).thought(ON) == pytest.approx(5000, rel=0.15)
+    assert beliefs.about(ASKED).of(ON).thought == pytest.approx(5000, rel=0.15)
     assert of(beliefs, ON).reasoning == pytest.approx(5000, rel=0.25)
     assert of(beliefs, N).q50 < 250 and of(beliefs, N).reasoning == 0
     assert of(beliefs, ON, asking(max_tokens=1000)).q50 == 1000
@@ -119,7 +119,7 @@ def test_an_arm_that_stops_thinking() -> None:
     beliefs = PRIOR
     for visible in draws(100, 0.3, 400):
         beliefs = beliefs.observe(ON, ASKED, visible, 0)
-    assert beliefs.about(ASKED).thought(ON) < 2
+    assert beliefs.about(ASKED).of(ON).thought < 2
     assert of(beliefs, ON).q50 == pytest.approx(100, rel=0.2)
 
 
@@ -170,7 +170,7 @@ def test_all_thought_and_cut() -> None:
     after = beliefs
     for _ in range(20):
         after = after.observe(ON, ASKED, 0, 2000, cut=True)
-    assert after.about(ASKED).thought(ON) > 1400
+    assert after.about(ASKED).of(ON).thought > 1400
     assert of(after, OFF).q50 == pytest.approx(of(beliefs, OFF).q50, rel=0.3)
 
 
