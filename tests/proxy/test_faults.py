@@ -183,7 +183,8 @@ MIXED = [
 async def test_of_several_faults_the_most_useful_is_told(
     yard: Yard, answer: Callable[..., str], does: tuple[str, ...], status: int, wait: str | None, code: str
 ) -> None:
-    """A rate limit only if nothing worse happened, with the smallest wait named; a refusal only if all refused."""
+    """A rate limit only if nothing worse happened, with the smallest wait named; a refusal only if all refused. Nobody
+    waits for it: it is told within a second."""
 
     def behaviour(name: str) -> str:
         if name == "context":
@@ -196,6 +197,7 @@ async def test_of_several_faults_the_most_useful_is_told(
     proxy = await yard(dict(zip(("cheap", "middle", "dear"), map(behaviour, does), strict=True)))
     got = await proxy.chat()
     assert (got.status, got.headers.get("retry-after"), got.error["code"]) == (status, wait, code)
+    assert (await proxy.settled()).seconds < 1.0
 
 
 async def test_refusals_do_not_use_up_the_patience_for_faults(yard: Yard, answer: Callable[..., str]) -> None:
